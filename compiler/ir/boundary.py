@@ -1,0 +1,130 @@
+"""Where floats end: how a model's float input becomes integers, and its integers floats again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import GraphError, InputError
+from .types import TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class InputEncoding:
+    """Float tensor of the source model -> integer input of the graph.
+
+    ``q = lo + step * #{i : x >= thresholds[c, i]}``, then the axes are permuted. Thresholds are the
+    float32 values at which the source's own quantizer steps, so its rounding is kept exactly.
+
+    Attributes:
+        source_shape: the source's tensor, without the batch axis.
+        perm: axes of the source in the graph's order, e.g. (1, 2, 0) from (C, H, W) to (H, W, C).
+        thresholds: float32 (1, N) or (C, N), C along the source's axis 0, ascending rows;
+            None where the source takes integers.
+        scale: float value of one integer step, where the source has one; for reports only.
+    """
+
+    source_shape: tuple[int, ...]
+    perm: tuple[int, ...]
+    thresholds: np.ndarray | None = None
+    scale: float | None = None
+
+    def check(self, type_: TensorType) -> None:
+        """Raise GraphError unless this encoding gives exactly ``type_``."""
+        shape = tuple(self.source_shape[a] for a in self.perm)
+        if shape != type_.shape:
+            raise GraphError(f"input encoding: gives shape {shape}, the graph takes {type_.shape}")
+        t = self.thresholds
+        if t is None:
+            return
+        if t.shape[0] not in (1, self.source_shape[0]) or t.shape[1] != type_.dtype.levels - 1:
+            raise GraphError(
+                f"input encoding: {type_.dtype} needs thresholds of shape "
+                f"(1 or {self.source_shape[0]}, {type_.dtype.levels - 1}), not {t.shape}"
+            )
+        if np.isnan(t).any() or (np.diff(t, axis=1) < 0).any():
+            raise GraphError("input encoding: thresholds must ascend and not be NaN")
+
+    def apply(self, x: np.ndarray, type_: TensorType) -> np.ndarray:
+        """Floats, or integers already quantized, of shape (N, *source_shape) to int64 (N, *type_.shape).
+
+        Raises:
+            InputError: wrong shape, NaN, or integers outside the type.
+        """
+        x = np.asarray(x)
+        if x.shape[1:] != self.source_shape:
+            raise InputError(f"input: frames must have shape {self.source_shape}, not {x.shape[1:]}")
+        if x.dtype.kind in "iub":
+            q = x.astype(np.int64)
+            if not type_.dtype.contains(q):
+                raise InputError(
+                    f"input: integers must lie in {type_.dtype}, not {q.min()}..{q.max()}. "
+                    "Give floats to have them quantized."
+                )
+        elif x.dtype.kind != "f":
+            raise InputError(f"input: elements must be floats or integers, not {x.dtype}")
+        elif self.thresholds is None:
+            raise InputError(f"input: this model takes integers in {type_.dtype}, not {x.dtype}")
+        else:
+            q = self._quantize(x, type_)
+        return np.ascontiguousarray(q.transpose((0, *(a + 1 for a in self.perm))))
+
+    def _quantize(self, x: np.ndarray, type_: TensorType) -> np.ndarray:
+        if np.isnan(x).any():
+            raise InputError("input: elements must not be NaN")
+        x = x.astype(np.float32)
+        if len(self.thresholds) == 1:
+            count = np.searchsorted(self.thresholds[0], x, side="right")
+        else:
+            count = np.empty(x.shape, dtype=np.int64)
+            for c, row in enumerate(self.thresholds):
+                count[:, c] = np.searchsorted(row, x[:, c], side="right")
+        return type_.dtype.lo + type_.dtype.step * count.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class OutputDecoding:
+    """Integer output of the graph -> float tensor of the source: ``y = scale * q + offset``.
+
+    Attributes:
+        source_shape: the source's tensor, without the batch axis.
+        perm: axes of the graph's tensor in the source's order.
+        scale, offset: float64, (1,) or one per element of the source's axis 0.
+    """
+
+    source_shape: tuple[int, ...]
+    perm: tuple[int, ...]
+    scale: np.ndarray
+    offset: np.ndarray
+
+    def check(self, type_: TensorType) -> None:
+        """Raise GraphError unless ``type_`` decodes to this source shape."""
+        shape = tuple(type_.shape[a] for a in self.perm)
+        if shape != self.source_shape:
+            raise GraphError(f"output decoding: gives shape {shape}, not {self.source_shape}")
+        for label, v in (("scale", self.scale), ("offset", self.offset)):
+            if v.size != 1 and v.shape != (self.source_shape[0],):
+                raise GraphError(f"output decoding: {label} must have 1 or {self.source_shape[0]} "
+                                 f"elements, not {v.shape}")  # fmt: skip
+            if not np.isfinite(v).all():
+                raise GraphError(f"output decoding: {label} must be finite")
+
+    def integers(self, q: np.ndarray) -> np.ndarray:
+        """Graph outputs (N, *type.shape) in the source's axis order, int64."""
+        return np.ascontiguousarray(q.transpose((0, *(a + 1 for a in self.perm))))
+
+    def apply(self, q: np.ndarray) -> np.ndarray:
+        """Graph outputs (N, *type.shape) to float64 (N, *source_shape)."""
+        y = self.integers(q)
+        along = (1, -1) + (1,) * (len(self.source_shape) - 1)
+        scale, offset = (v.reshape(along) if v.size > 1 else v.reshape(()) for v in (self.scale, self.offset))
+        return y * scale + offset
+
+
+def plain_input(shape: tuple[int, ...]) -> InputEncoding:
+    """The encoding of an input that already holds integers in the graph's own layout."""
+    return InputEncoding(tuple(shape), tuple(range(len(shape))))
+
+
+def plain_output(shape: tuple[int, ...]) -> OutputDecoding:
+    """The decoding that leaves integers as they are."""
+    return OutputDecoding(tuple(shape), tuple(range(len(shape))), np.ones(1), np.zeros(1))
