@@ -24,7 +24,9 @@ from ...errors import ToolError
 NATIVE_VARIABLE = "GATEWRIGHT_TOOLS"
 
 # Lines of a log that say why a tool failed; the excerpt keeps each with the two lines after it.
-_TELLING = re.compile(r"\b(error|fatal|failed|abort\w*|exception|unable to|cannot|not found)\b", re.IGNORECASE)
+_TELLING = re.compile(
+    r"\b(error|fatal|failed|abort\w*|exception|unable to|cannot|not found)\b", re.IGNORECASE
+)
 _SHOWN_LINES = 12
 
 
