@@ -91,6 +91,7 @@ class Instance:
     """One unit with its parameters; ``repeats`` pieces of work make a frame.
 
     ``layer`` is the graph node it came from, for reports; ``name`` is a legal Verilog identifier.
+    ``memories`` are built when called, since foldings are compared by the hundred before one is chosen.
     """
 
     unit: Unit
@@ -100,7 +101,7 @@ class Instance:
     input: Stream
     output: Stream
     layer: str = ""
-    memories: Mapping[str, Memory] = field(default_factory=lambda: MappingProxyType({}))
+    memories: Mapping[str, Callable[[], Memory]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def p(self) -> SimpleNamespace:

@@ -104,7 +104,7 @@ class OutputDecoding:
         for label, v in (("scale", self.scale), ("offset", self.offset)):
             if v.size != 1 and v.shape != (self.source_shape[0],):
                 raise GraphError(f"output decoding: {label} must have 1 or {self.source_shape[0]} "
-                                 f"elements, not {v.shape}")  # fmt: skip
+                                 f"elements, not {v.shape}")
             if not np.isfinite(v).all():
                 raise GraphError(f"output decoding: {label} must be finite")
 

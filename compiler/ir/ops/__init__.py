@@ -9,4 +9,4 @@ OPS = (MatMul, Conv2d, Add, Mul, Threshold, ArgMax, MaxPool, Reshape, Transpose)
 
 __all__ = [
     "OPS", "Add", "ArgMax", "Conv2d", "MatMul", "MaxPool", "Mul", "Reshape", "Threshold", "Transpose",
-]  # fmt: skip
+]

@@ -52,7 +52,7 @@ def _check_bias(name: str, bias: tuple[Value, ...], columns: int) -> np.ndarray 
         return None
     require(isinstance(bias[0], Const), f"{name}: the bias must be a constant")
     require(bias[0].type.shape == (columns,), f"{name}: the bias must have shape ({columns},), "
-            f"not {bias[0].type.shape}")  # fmt: skip
+            f"not {bias[0].type.shape}")
     return bias[0].value
 
 
@@ -150,7 +150,7 @@ class Conv2d(Op):
 def window_counts(name, size, kernel, strides, pads, dilations) -> tuple[int, int]:
     """Output height and width of a sliding window; raises GraphError when none fits or a value is bad."""
     require(min(*strides, *dilations) >= 1, f"{name}: strides and dilations must be at least 1, "
-            f"not {strides} and {dilations}")  # fmt: skip
+            f"not {strides} and {dilations}")
     require(min(pads) >= 0, f"{name}: pads must not be negative, not {pads}")
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     counts = [

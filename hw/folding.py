@@ -1,0 +1,149 @@
+"""Folding: PE and SIMD for every layer, the cheapest that reach an interval, or the fastest that fit.
+
+Layers are independent given the interval, so each takes its cheapest choice under a price per resource;
+prices rise on whatever the board runs out of (a Lagrangian relaxation), which moves weights from LUTs to
+block RAM or products from LUTs to DSP blocks, and back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from ..boards.schema import Board
+from ..errors import FitError
+from .build import assemble, converters
+from .design import Design, Resources, Stream
+from .lower import FPGA, Fold, Layer
+
+_ROUNDS = 12
+# The fastest design is sought within this share of the board, since estimates err and routers need room.
+_COMFORT = 0.75
+
+
+@dataclass(frozen=True)
+class _Choice:
+    fold: Fold
+    interval: int
+    cost: Resources
+    lanes_in: int
+    lanes_out: int
+
+
+def capacity(board: Board) -> Resources:
+    """What the board's part has."""
+    return Resources(board.part.lut, board.part.ff, board.part.bram, board.part.dsp)
+
+
+def fold(
+    name: str,
+    chain: Sequence[Layer],
+    board: Board,
+    interval: int | None = None,
+    overhead: Resources | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Design:
+    """The design for ``chain`` on ``board``.
+
+    Args:
+        interval: clocks a frame may take; None asks for the fastest that fits.
+        overhead: resources taken by what surrounds the accelerator.
+    Raises:
+        FitError: the interval is below what any folding reaches, or the board is too small.
+    """
+    overhead = overhead or Resources()
+    choices = [_choices(layer, board.part.family) for layer in chain]
+    fastest = max(min(c.interval for c in options) for options in choices)
+    if interval is not None:
+        if interval < fastest:
+            slowest = max(zip(chain, choices, strict=True), key=lambda lc: min(c.interval for c in lc[1]))
+            raise FitError(
+                f"folding: the interval must be at least {fastest} clocks, not {interval}: layer "
+                f"{slowest[0].node.name!r} ({slowest[0].node.op.name}) cannot be unfolded further. "
+                f"Ask for --interval {fastest} or more, or fewer frames per second."
+            )
+        progress(f"folding for {interval} clocks")
+        return _fit(name, chain, choices, interval, board, overhead, 1.0)
+    steps = sorted({c.interval for options in choices for c in options if c.interval >= fastest})
+    low, high, best = 0, len(steps) - 1, None
+    while low <= high:  # the fit is monotone in the interval, up to the heuristic's noise
+        middle = (low + high) // 2
+        progress(f"folding for {steps[middle]} clocks")
+        try:
+            best = _fit(name, chain, choices, steps[middle], board, overhead, _COMFORT)
+            high = middle - 1
+        except FitError:
+            low = middle + 1
+    return best or _fit(name, chain, choices, steps[-1], board, overhead, 1.0)
+
+
+def _choices(layer: Layer, family: str) -> list[_Choice]:
+    """Every folding of a layer that no other beats in interval and cost alike, width for width."""
+    rule = FPGA.rule(layer.node)
+    found = []
+    for option in rule.folds(layer):
+        units = rule.lower(layer, option)
+        cost = sum((u.resources(family) for u in units), Resources())
+        slowest = max((max(u.interval, u.input.beats, u.output.beats) for u in units), default=1)
+        lanes = (units[0].input.lanes, units[-1].output.lanes) if units else (0, 0)
+        found.append(_Choice(option, slowest, cost, *lanes))
+    return found
+
+
+def _price(cost: Resources, prices: dict[str, float]) -> float:
+    return sum(getattr(cost, kind) * price for kind, price in prices.items())
+
+
+def _join_cost(layer: Layer, have: int, want: int, family: str) -> Resources:
+    """Width converters from ``have`` elements a beat to ``want``; 0 means no stream yet."""
+    if not have or not want:
+        return Resources()
+    stream = Stream(layer.x, have, layer.node.inputs[0].type.size // have)
+    joins = converters(stream, want, layer.name)
+    return sum((c.resources(family) for c in joins), Resources())
+
+
+def _select(chain, choices, interval: int, prices: dict[str, float], family: str) -> list[Fold]:
+    folds, lanes = [], 0
+    for layer, options in zip(chain, choices, strict=True):
+        fast = [c for c in options if c.interval <= interval]
+        best = min(
+            fast,
+            key=lambda c: (
+                _price(c.cost + _join_cost(layer, lanes, c.lanes_in, family), prices),
+                c.interval,
+            ),
+        )
+        folds.append(best.fold)
+        lanes = best.lanes_out or lanes
+    return folds
+
+
+def _fit(name, chain, choices, interval, board: Board, overhead: Resources, share: float) -> Design:
+    room = capacity(board)
+    kinds = [f.name for f in fields(Resources)]
+    prices = {k: 1 / getattr(room, k) if getattr(room, k) else 1e3 for k in kinds}
+    prices["ff"] *= 0.25  # flip-flops come with the LUTs and never run out first
+    for _ in range(_ROUNDS):
+        design = assemble(name, chain, _select(chain, choices, interval, prices, board.part.family))
+        need = design.resources(board.part.family) + overhead
+        over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
+        if not over:
+            return design
+        for k in over:
+            prices[k] *= 2
+    raise FitError(_shortage(design, board, need, room, over, interval))
+
+
+def _shortage(design, board: Board, need: Resources, room: Resources, over, interval: int) -> str:
+    family = board.part.family
+    lines = []
+    for kind in over:
+        users = sorted(design.instances, key=lambda i: -getattr(i.resources(family), kind))[:3]
+        named = ", ".join(f"{u.name} {getattr(u.resources(family), kind):.0f}" for u in users)
+        lines.append(
+            f"{getattr(need, kind):.0f} {kind.upper()}, {board.part.name} has {getattr(room, kind):.0f} "
+            f"(largest users: {named})"
+        )
+    return (
+        f"folding: {design.name!r} for {interval} clocks a frame needs {'; '.join(lines)}. "
+        "Ask for fewer frames per second, fewer bits, or a larger board."
+    )
