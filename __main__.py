@@ -1,0 +1,158 @@
+"""The command line: arguments in, report out."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+from . import __version__
+from .errors import GatewrightError
+
+_STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns 0 done, 1 a check failed, 2 bad input or an unusable tool."""
+    args = _parser().parse_args(argv)
+    # A terminated compile cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        return args.command(args)
+    except GatewrightError as error:
+        print(f"gatewright: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gatewright: interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gatewright", description="Trained networks to integer graphs, RTL and bitstreams."
+    )
+    parser.add_argument("--version", action="version", version=f"gatewright {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_compile(commands)
+    _add_run(commands)
+    _add_inspect(commands)
+    _add_boards(commands)
+    return parser
+
+
+def _add_compile(commands) -> None:
+    p = commands.add_parser("compile", help="model file to RTL, simulation, bitstream and report")
+    p.add_argument("model", metavar="MODEL", type=Path, help="QONNX file, or a saved integer graph")
+    p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
+    p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
+    rate = p.add_mutually_exclusive_group()
+    rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
+    rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
+    p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
+    p.add_argument("--until", choices=_STAGES, default="bitstream", help="last stage to do")
+    p.add_argument(
+        "--data", type=Path, metavar="FILE", help=".npz (inputs, labels, expected) or .npy to verify on"
+    )
+    p.add_argument("--frames", type=int, metavar="N", help="verify on the first N frames only")
+    p.add_argument("--seed", type=int, default=1, help="place-and-route seed")
+    p.add_argument("--dump", action="store_true", help="keep the graph after each pass")
+    p.add_argument("--native-tools", action="store_true", help="take yosys, nextpnr, verilator from PATH")
+    p.add_argument("--json", action="store_true", help="print report.json instead of a summary")
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    p.set_defaults(command=_compile)
+
+
+def _add_run(commands) -> None:
+    p = commands.add_parser("run", help="run a compiled network on an array")
+    p.add_argument("folder", metavar="DIR", type=Path, help="what 'gatewright compile' wrote")
+    p.add_argument("--input", required=True, type=Path, metavar="X.npy", help="(N, ...) floats or integers")
+    p.add_argument("--output", required=True, type=Path, metavar="Y.npy", help="int64 (N, ...)")
+    p.add_argument("--on", default="reference", metavar="EXECUTOR", help="reference, rtl or icarus")
+    p.add_argument("--json", action="store_true", help="print what was done as JSON")
+    p.add_argument("--quiet", action="store_true", help="print nothing")
+    p.set_defaults(command=_run)
+
+
+def _add_inspect(commands) -> None:
+    p = commands.add_parser("inspect", help="what a model or a compiled folder holds")
+    p.add_argument("target", metavar="MODEL|DIR", type=Path)
+    p.add_argument("--json", action="store_true")
+    p.set_defaults(command=_inspect)
+
+
+def _add_boards(commands) -> None:
+    p = commands.add_parser("boards", help="known boards, or one in detail")
+    p.add_argument("name", nargs="?", metavar="NAME")
+    p.add_argument("--json", action="store_true")
+    p.set_defaults(command=_boards)
+
+
+def _compile(args) -> int:
+    from .driver.compile import Options, compile_model, passed
+    from .report.terminal import show
+
+    options = Options(
+        fps=args.fps,
+        interval=args.interval,
+        clock_mhz=args.clock,
+        until=args.until,
+        data=args.data,
+        frames=args.frames,
+        dump=args.dump,
+        native=True if args.native_tools else None,
+        seed=args.seed,
+    )
+    with _progress(args.quiet) as say:
+        report = compile_model(args.model, args.board, args.out, options, say)
+    if args.json:
+        print(json.dumps(report, indent=1))
+    elif not args.quiet:
+        from rich.console import Console
+
+        show(report, Console())
+        print(f"\nwrote {args.out}")
+    return 0 if passed(report) else 1
+
+
+def _progress(quiet: bool):
+    from .report.progress import progress
+
+    return progress(quiet)
+
+
+def _run(args) -> int:
+    from .driver.run import run_folder
+
+    done = run_folder(args.folder, args.input, args.output, args.on)
+    if args.json:
+        print(json.dumps(done, indent=1))
+    elif not args.quiet:
+        print(f"{done['frames']} frames on {done['executor']}: {args.output} {tuple(done['shape'])}")
+    return 0
+
+
+def _inspect(args) -> int:
+    from .driver.inspection import inspect, print_inspection
+
+    found = inspect(args.target)
+    if args.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print_inspection(found)
+    return 0
+
+
+def _boards(args) -> int:
+    from .driver.inspection import boards_table, describe_board, print_board, print_boards
+
+    if args.name is None:
+        table = boards_table()
+        print(json.dumps(table, indent=1)) if args.json else print_boards(table)
+    else:
+        board = describe_board(args.name)
+        print(json.dumps(board, indent=1)) if args.json else print_board(board)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The verbs: compile, run, inspect; what the command line and the Python API both call."""

@@ -1,0 +1,201 @@
+"""The compile: model to integer graph, RTL, simulation, synthesis, bitstream, in one output folder."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..boards import load as load_board
+from ..boards.schema import Board
+from ..compiler.frontends import load_model
+from ..compiler.ir.graph import Graph
+from ..compiler.ir.io import save
+from ..compiler.ir.text import to_text
+from ..compiler.passes.pipeline import run as run_passes
+from ..errors import InputError
+from ..hw.build import layers
+from ..hw.design import Design
+from ..hw.folding import fold
+from . import describe, hardware, verify
+from .data import Data, load_data, random_data
+from .output import MARK, staged_folder
+from .project import Project
+
+STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
+_RANDOM_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asks of a compile.
+
+    Attributes:
+        fps, interval: wanted frames per second or clocks per frame; neither asks for the fastest that fits.
+        clock_mhz: None takes the board's default.
+        until: the last stage to do, one of STAGES.
+        data: .npz or .npy file to verify on; None draws random frames.
+        frames: how many of its frames to simulate; None takes all.
+        dump: write the graph after each pass.
+        native: take tools from PATH.
+    """
+
+    fps: float | None = None
+    interval: int | None = None
+    clock_mhz: float | None = None
+    until: str = "bitstream"
+    data: Path | None = None
+    frames: int | None = None
+    dump: bool = False
+    native: bool | None = None
+    seed: int = 1
+
+    def check(self) -> None:
+        """Raise InputError at the first option that makes no sense."""
+        if self.until not in STAGES:
+            raise InputError(f"compile: --until must be one of {', '.join(STAGES)}, not {self.until!r}")
+        if self.fps is not None and self.interval is not None:
+            raise InputError("compile: give --fps or --interval, not both")
+        for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):
+            if value is not None and not 0 < value < 1e9:
+                raise InputError(f"compile: {label} must be positive, not {value}")
+        for label, value in (("--interval", self.interval), ("--frames", self.frames)):
+            if value is not None and value < 1:
+                raise InputError(f"compile: {label} must be at least 1, not {value}")
+
+
+@dataclass
+class Job:
+    """A compile under way: what is known so far, which the report is made of."""
+
+    project: Project
+    source: Path
+    board: Board
+    options: Options
+    say: Callable[[str], None]
+    graph: Graph | None = None
+    design: Design | None = None
+    data: Data | None = None
+    clock_mhz: float = 0.0
+    executors: list[dict] = field(default_factory=list)
+    reference: object = None
+    timing: object = None
+    synthesis: object = None
+    routed: object = None
+    files: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, text: str):
+        """Report progress and time a stage."""
+        self.say(text)
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 2)
+
+
+def compile_model(
+    model: Path | str,
+    board: str | Board,
+    out: Path | str,
+    options: Options | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict:
+    """Compile ``model`` for ``board`` into folder ``out``, which appears whole or not at all.
+
+    Args:
+        say: called with one line at the start of each stage.
+    Returns:
+        The report, as written to ``out/report.json``; ``passed(report)`` tells whether all checks held.
+    Raises:
+        GatewrightError: bad input, an unsupported op, a board too small, or a tool that failed.
+    """
+    options = options or Options()
+    options.check()
+    source = Path(model)
+    board = board if isinstance(board, Board) else load_board(board)
+    with staged_folder(Path(out)) as folder:
+        job = Job(Project(folder), source, board, options, say)
+        job.clock_mhz = options.clock_mhz or board.default_clock_mhz
+        for name in STAGES[: STAGES.index(options.until) + 1]:
+            _STAGES[name](job)
+        report = describe.report(job)
+        describe.write(report, folder / MARK)
+    return report
+
+
+def _graph_stage(job: Job) -> None:
+    with job.stage("graph", f"importing {job.source.name}"):
+        raw = load_model(job.source)
+        dump = job.project.root / "passes" if job.options.dump else None
+        job.graph = run_passes(raw, dump=dump)
+        save(job.graph, job.project.graph_file)
+        (job.project.root / "graph.gw").write_text(to_text(job.graph))
+        job.files |= {"graph": job.project.graph_file.name, "graph_text": "graph.gw"}
+    if job.options.data:
+        job.data = load_data(job.options.data, job.graph, job.options.frames)
+    else:
+        job.data = random_data(job.graph, job.options.frames or _RANDOM_FRAMES)
+    with job.stage("reference", f"running the integer graph on {len(job.data.frames)} frames"):
+        verify.against_source(job)
+
+
+def _rtl_stage(job: Job) -> None:
+    with job.stage("fold", f"folding for {job.board.title}"):
+        job.design = fold(
+            job.graph.name,
+            layers(job.graph),
+            job.board,
+            wanted_interval(job.options, job.clock_mhz),
+            hardware.link_overhead(job.board),
+        )
+    with job.stage("rtl", f"writing RTL: {job.design.interval} clocks a frame"):
+        hardware.write_rtl(job)
+
+
+def _simulate_stage(job: Job) -> None:
+    with job.stage("simulate", f"simulating the RTL in Verilator on {len(job.data.frames)} frames"):
+        verify.rtl_against_reference(job)
+
+
+def _synthesize_stage(job: Job) -> None:
+    with job.stage("synthesize", f"synthesizing for {job.board.part.name} with Yosys"):
+        hardware.synthesize_design(job)
+
+
+def _bitstream_stage(job: Job) -> None:
+    with job.stage("bitstream", f"placing and routing at {job.clock_mhz:g} MHz with nextpnr"):
+        hardware.make_bitstream(job)
+
+
+_STAGES = {
+    "graph": _graph_stage,
+    "rtl": _rtl_stage,
+    "simulate": _simulate_stage,
+    "synthesize": _synthesize_stage,
+    "bitstream": _bitstream_stage,
+}
+
+
+def wanted_interval(options: Options, clock_mhz: float) -> int | None:
+    """Clocks a frame may take, from --interval or --fps."""
+    if options.fps is None:
+        return options.interval
+    interval = int(clock_mhz * 1e6 / options.fps)
+    if interval < 1:
+        raise InputError(
+            f"compile: --fps must be at most {clock_mhz * 1e6:.0f} at {clock_mhz:g} MHz, not {options.fps:g}"
+        )
+    return interval
+
+
+def design_id(graph: Graph) -> int:
+    """32 bits that tell one compiled network from another."""
+    return int.from_bytes(hashlib.sha256(to_text(graph).encode()).digest()[:4], "big")
+
+
+def passed(report: dict) -> bool:
+    """Whether every executor agreed and timing, where known, was met."""
+    agree = all(e["equal"] == e["inputs"] for e in report["executors"])
+    return agree and (report["timing"] is None or report["timing"]["met"])

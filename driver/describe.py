@@ -1,0 +1,198 @@
+"""The report of a compile: what was asked, what came of it, as one plain dict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..compiler.ir.graph import Graph
+from ..compiler.ir.ops import Conv2d, MatMul
+from ..hw.design import Design, Resources
+from ..hw.flow.tools import versions
+from ..report.html import render
+from ..report.schema import validate
+from .data import output_decoding
+
+if TYPE_CHECKING:
+    from .compile import Job
+
+SCHEMA = "gatewright-report/1"
+
+
+def report(job: Job) -> dict:
+    """The report of what ``job`` has reached; parts of later stages are null or empty."""
+    design, timing = job.design, job.timing
+    interval = measured = None
+    if design:
+        measured = timing is not None and timing.interval_clocks is not None
+        interval = timing.interval_clocks if measured else design.interval
+    clock = job.clock_mhz
+    return {
+        "schema": SCHEMA,
+        "model": {
+            "file": job.source.name,
+            "sha256": hashlib.sha256(job.source.read_bytes()).hexdigest(),
+            **model(job.graph),
+        },
+        "board": board(job.board),
+        "stage": job.options.until,
+        "clock_mhz": clock,
+        "interval_clocks": interval,
+        "interval_source": ("measured" if measured else "estimated") if design else None,
+        "latency_clocks": _latency(design, timing),
+        "latency_source": ("measured" if timing else "estimated") if design else None,
+        "frames_per_second": clock * 1e6 / interval if interval else None,
+        "resources": resources(job) if design else None,
+        "clocks": clocks(design) if design else [],
+        "timing": route_timing(job),
+        "executors": job.executors,
+        "output": output(job.graph),
+        "files": dict(sorted(job.files.items())),
+        "tools": used_tools(job),
+        "seconds": job.seconds,
+    }
+
+
+def write(content: dict, path: Path) -> None:
+    """report.json and, beside it, report.html."""
+    validate(content)
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    path.with_suffix(".html").write_text(render(content))
+
+
+def _range(dtype) -> list[int]:
+    return [dtype.lo, dtype.hi, dtype.step]
+
+
+def model(graph: Graph) -> dict:
+    """Name, input, work and layers of a graph."""
+    source = graph.inputs[0]
+    encoding = graph.encodings[0] if graph.encodings else None
+    layers = [
+        {
+            "name": n.name,
+            "op": n.op.name,
+            "type": str(n.type),
+            "macs": n.op.work(*n.inputs).macs,
+            "weight_bits": n.inputs[1].type.dtype.bits if isinstance(n.op, MatMul | Conv2d) else None,
+        }
+        for n in graph.nodes()
+    ]
+    weights = [n.inputs[1].type.size for n in graph.nodes() if isinstance(n.op, MatMul | Conv2d)]
+    return {
+        "name": graph.name,
+        "input": {
+            "shape": list(encoding.source_shape if encoding else source.type.shape),
+            "range": _range(source.type.dtype),
+            "scale": encoding.scale if encoding else None,
+        },
+        "macs": sum(layer["macs"] for layer in layers),
+        "parameters": sum(weights),
+        "layers": layers,
+    }
+
+
+def output(graph: Graph) -> dict:
+    """Shape, range and scale of the output: float = scale * integer + offset."""
+    decoding = output_decoding(graph)
+    return {
+        "shape": list(decoding.source_shape),
+        "range": _range(graph.outputs[0].type.dtype),
+        "scale": [float(v) for v in np.atleast_1d(decoding.scale)],
+        "offset": [float(v) for v in np.atleast_1d(decoding.offset)],
+    }
+
+
+def board(b) -> dict:
+    """The board and what its part has."""
+    part = b.part
+    return {
+        "name": b.name,
+        "title": b.title,
+        "part": part.name,
+        "family": part.family,
+        "capacity": {"lut": part.lut, "ff": part.ff, "bram": part.bram, "dsp": part.dsp},
+    }
+
+
+def _latency(design: Design | None, timing) -> int | None:
+    if timing:
+        return timing.latency_clocks
+    return sum(i.latency for i in design.instances) + design.output.beats if design else None
+
+
+def _rounded(r: Resources) -> dict:
+    return {kind: round(value, 1) for kind, value in asdict(r).items()}
+
+
+def resources(job: Job) -> dict:
+    """Resources per unit and in total, from the furthest stage reached."""
+    family = job.board.part.family
+    found = job.synthesis.units if job.synthesis else {}
+    rows = [
+        {
+            "name": i.name,
+            "module": i.unit.module,
+            "layer": i.layer,
+            "source": "synthesized" if found else "estimated",
+            **_rounded(found.get(i.name, Resources()) if found else i.resources(family)),
+        }
+        for i in job.design.instances
+    ]
+    if found:
+        rows.append(
+            {
+                "name": "link",
+                "module": "board_top",
+                "layer": "",
+                "source": "synthesized",
+                **_rounded(found["other"]),
+            }
+        )
+    source, total = "estimated", job.design.resources(family)
+    if job.synthesis:
+        source, total = "synthesized", job.synthesis.total
+    if job.routed and job.routed.total:
+        source, total = "routed", job.routed.total
+    return {
+        "source": source,
+        "total": _rounded(total),
+        "estimated_total": _rounded(job.design.resources(family)),
+        "units": rows,
+    }
+
+
+def clocks(design: Design) -> list[dict]:
+    """Where the clocks go: each unit's interval against the design's."""
+    return [
+        {
+            "name": i.name,
+            "layer": i.layer,
+            "module": i.unit.module,
+            "interval_clocks": i.interval,
+            "busy": round(i.interval / design.interval, 4),
+        }
+        for i in design.instances
+    ]
+
+
+def route_timing(job: Job) -> dict | None:
+    """Clock asked for and reached; null before place and route."""
+    if not job.routed:
+        return None
+    return {
+        "asked_mhz": job.clock_mhz,
+        "fmax_mhz": round(job.routed.fmax_mhz, 2),
+        "met": job.routed.fmax_mhz >= job.clock_mhz,
+        "critical_path": list(job.routed.critical_path),
+    }
+
+
+def used_tools(job: Job) -> dict[str, str]:
+    """Versions of the tools that the stages reached may have used."""
+    return versions(job.options.native) if job.design else {}

@@ -1,0 +1,91 @@
+"""Executors: ways to run a compiled network; all must give the same integers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..compiler.ir.evaluate import evaluate
+from ..compiler.ir.graph import Graph
+from ..errors import InputError
+from ..sim.rtl import Simulation, Trace, compile_rtl
+from .project import TOP, Interface, Project
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clocks measured in a simulation without stalls: first input beat to a frame's last output beat,
+    and from frame to frame once the pipeline is full."""
+
+    latency_clocks: int
+    interval_clocks: int | None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Integers in the graph's layout, (N, *type.shape), and timing where the executor has it."""
+
+    values: np.ndarray
+    timing: Timing | None = None
+
+
+def run_reference(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
+    """The integer graph itself."""
+    return Execution(evaluate(graph, frames)[0])
+
+
+def compile_simulation(project: Project, interface: Interface, tool: str) -> Simulation:
+    """The accelerator's RTL, compiled in ``tool``."""
+    return compile_rtl(
+        TOP,
+        project.sources(),
+        {},
+        interface.input.bits,
+        interface.output.bits,
+        memories=project.memories(),
+        tool=tool,
+    )
+
+
+def run_rtl(
+    project: Project, graph: Graph, frames: np.ndarray, tool: str, gap: float = 0.0, stall: float = 0.0
+) -> Execution:
+    """RTL simulation of all frames back to back."""
+    interface = project.interface()
+    shape = graph.outputs[0].type.shape
+    if not len(frames):
+        return Execution(np.zeros((0, *shape), dtype=np.int64))
+    simulation = compile_simulation(project, interface, tool)
+    words = interface.input.pack(frames)
+    beats = interface.output.beats
+    trace = simulation.run(words, beats * len(frames), gap=gap, stall=stall)
+    values = interface.output.unpack(trace.words).reshape(len(frames), *shape)
+    return Execution(values, _timing(trace, interface, len(frames)))
+
+
+def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
+    ends = np.array(trace.out_clocks[interface.output.beats - 1 :: interface.output.beats])
+    latency = int(ends[0]) - trace.in_clocks[0] + 1
+    if frames < 4:
+        return Timing(latency, None)
+    half = frames // 2
+    # The mean of the later half: a frame's own jitter is not the rate that frames can be fed at.
+    return Timing(latency, -(-int(ends[-1] - ends[half]) // (frames - 1 - half)))
+
+
+EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
+    "reference": run_reference,
+    "rtl": lambda project, graph, frames: run_rtl(project, graph, frames, "verilator"),
+    "icarus": lambda project, graph, frames: run_rtl(project, graph, frames, "icarus"),
+}
+
+
+def executor(name: str) -> Callable[[Project, Graph, np.ndarray], Execution]:
+    """The executor called ``name``.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in EXECUTORS:
+        raise InputError(f"run: --on must be one of {', '.join(EXECUTORS)}, not {name!r}")
+    return EXECUTORS[name]

@@ -1,0 +1,124 @@
+"""The folder that a compile leaves: where things are in it, and reading it back."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..compiler.ir.graph import Graph
+from ..compiler.ir.io import load
+from ..compiler.ir.types import Int
+from ..errors import InputError
+from ..hw.design import Design, Stream
+
+TOP = "accelerator"
+_DESIGN_SCHEMA = "gatewright-design/1"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a simulator or a host needs to know of the hardware: both streams of ``accelerator``."""
+
+    input: Stream
+    output: Stream
+
+
+@dataclass(frozen=True)
+class Project:
+    """Paths inside an output folder."""
+
+    root: Path
+
+    @property
+    def graph_file(self) -> Path:
+        """The lowered integer graph."""
+        return self.root / "graph.onnx"
+
+    @property
+    def design_file(self) -> Path:
+        """Streams and instances of the hardware."""
+        return self.root / "design.json"
+
+    @property
+    def rtl(self) -> Path:
+        """Verilog and memory files."""
+        return self.root / "rtl"
+
+    @property
+    def build(self) -> Path:
+        """Where synthesis and place-and-route work, with their logs."""
+        return self.root / "build"
+
+    def graph(self) -> Graph:
+        """The integer graph.
+
+        Raises:
+            InputError: the folder is not a compile's result.
+        """
+        if not self.graph_file.is_file():
+            raise InputError(
+                f"run: {self.root} must be a folder made by 'gatewright compile', but it has no "
+                f"{self.graph_file.name}"
+            )
+        return load(self.graph_file)
+
+    def interface(self) -> Interface:
+        """The hardware's streams.
+
+        Raises:
+            InputError: there is no hardware in the folder, or its description is damaged.
+        """
+        if not self.design_file.is_file():
+            raise InputError(
+                f"run: {self.root} holds no hardware (no {self.design_file.name}). "
+                "Compile with --until rtl or further, or run --on reference."
+            )
+        try:
+            data = json.loads(self.design_file.read_text())
+            if data["schema"] != _DESIGN_SCHEMA:
+                raise ValueError(data["schema"])
+            return Interface(_stream(data["input"]), _stream(data["output"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"run: {self.design_file} must be a {_DESIGN_SCHEMA} description, but is damaged "
+                f"({error!r}). Compile again."
+            ) from None
+
+    def sources(self) -> list[Path]:
+        """The accelerator's Verilog files, without the board's."""
+        return [*sorted(self.rtl.glob("gw_*.v")), self.rtl / f"{TOP}.v"]
+
+    def memories(self) -> dict[str, str]:
+        """Memory file name -> text."""
+        return {path.name: path.read_text() for path in sorted(self.rtl.glob("*.mem"))}
+
+
+def _stream(data: dict) -> Stream:
+    lo, hi, step = (int(v) for v in data["range"])
+    return Stream(Int(lo, hi, step), int(data["lanes"]), int(data["beats"]))
+
+
+def _describe_stream(stream: Stream) -> dict:
+    e = stream.element
+    return {"range": [e.lo, e.hi, e.step], "bits": e.bits, "lanes": stream.lanes, "beats": stream.beats}
+
+
+def describe_design(design: Design) -> str:
+    """design.json: streams, and each instance with its parameters, in order."""
+    data = {
+        "schema": _DESIGN_SCHEMA,
+        "top": TOP,
+        "input": _describe_stream(design.input),
+        "output": _describe_stream(design.output),
+        "interval_clocks": design.interval,
+        "instances": [
+            {
+                "name": i.name,
+                "module": i.unit.module,
+                "layer": i.layer,
+                "params": dict(i.params),
+                "interval_clocks": i.interval,
+            }
+            for i in design.instances
+        ],
+    }
+    return json.dumps(data, indent=1) + "\n"

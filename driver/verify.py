@@ -1,0 +1,82 @@
+"""Comparing executors: the integer graph with the source's own outputs, the RTL with the integer graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .data import output_decoding
+from .execute import run_reference, run_rtl
+
+if TYPE_CHECKING:
+    from .compile import Job
+
+# Where scales are no powers of two the source's own float sums round; 2**-18 of the largest output is
+# far below any step of a 16-bit quantizer and above what a few thousand float32 additions lose.
+_FLOAT_ROUNDING = 2.0**-18
+
+
+def against_source(job: Job) -> None:
+    """Run the reference; compare with the source's float outputs where the data has them."""
+    data, graph = job.data, job.graph
+    values = run_reference(job.project, graph, data.frames).values
+    job.reference = values
+    floats = output_decoding(graph).apply(values)
+    accuracy = _accuracy(floats, data.labels)
+    if data.expected is None:
+        job.executors.append(entry("integer graph", "itself", values, values, accuracy, data.origin))
+        return
+    expected = data.expected.astype(np.float64)
+    as_float32 = floats.astype(np.float32).astype(np.float64)
+    if np.array_equal(as_float32, expected):
+        note = f"every value identical; {data.origin}"
+        compared = as_float32
+    else:
+        off = np.abs(floats - expected)
+        limit = _FLOAT_ROUNDING * max(float(np.abs(expected).max()), 1e-30)
+        compared = np.where(off <= limit, expected, as_float32)
+        note = f"equal within float rounding, largest difference {off.max():.3g}; {data.origin}"
+    job.executors.append(entry("integer graph", "source model", compared, expected, accuracy, note))
+
+
+def rtl_against_reference(job: Job) -> None:
+    """Simulate the RTL twice on the same frames: free-running for timing, and a part of them with random
+    input gaps and output stalls."""
+    data, graph = job.data, job.graph
+    free = run_rtl(job.project, graph, data.frames, "verilator")
+    job.timing = free.timing
+    accuracy = _accuracy(output_decoding(graph).apply(free.values), data.labels)
+    job.executors.append(
+        entry("RTL (Verilator)", "integer graph", free.values, job.reference, accuracy, data.origin)
+    )
+    some = min(len(data.frames), 32)
+    shaken = run_rtl(job.project, graph, data.frames[:some], "verilator", gap=0.3, stall=0.3)
+    note = f"first {some} frames with random gaps and stalls"
+    job.executors.append(
+        entry("RTL (Verilator), stalled", "integer graph", shaken.values, job.reference[:some], None, note)
+    )
+
+
+def entry(name: str, against: str, got: np.ndarray, want: np.ndarray, accuracy, note: str) -> dict:
+    """A row of the report: how many inputs, and how many values, are equal."""
+    same = got == want
+    return {
+        "name": name,
+        "against": against,
+        "inputs": len(want),
+        "equal": int(same.reshape(len(want), -1).all(axis=1).sum()),
+        "values": int(same.size),
+        "values_equal": int(same.sum()),
+        "accuracy": accuracy,
+        "note": note,
+    }
+
+
+def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
+    """Share of frames whose largest output (or whose class number, from an arg-max) is the label."""
+    if labels is None:
+        return None
+    flat = outputs.reshape(len(outputs), -1)
+    chosen = flat[:, 0] if flat.shape[1] == 1 else flat.argmax(axis=1)
+    return float((chosen == labels.reshape(-1)).mean())
