@@ -1,0 +1,266 @@
+// Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS.
+//
+// One piece of work: one vector, MW/SIMD beats of SIMD elements in, MH/PE beats of PE sums out.
+// Interval: (MW/SIMD)*(MH/PE) clocks. During the first MW/SIMD of them it takes a beat a clock and keeps it;
+// for the other rows it reads its buffer and takes nothing.
+// Latency, first beat in to first beat out: MW/SIMD + 4 + L clocks, plus 1 for LANE 1, where L is the
+// latency of the lane module: 1 + $clog2(SIMD), and for LANE 1 also (W_BITS+1)/2 - 1; for LANE 3,
+// 1 + $clog2(ceil(SIMD/4)).
+//
+// WEIGHTS word n*(MW/SIMD)+s: for pe, for simd, the code of w[n*PE+pe][s*SIMD+simd] at bit
+// (pe*SIMD+simd)*W_BITS. BIAS word n: PE codes of ACC_BITS. Element 0 is in the lowest bits.
+//
+// LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
+// 4 x {-1,+1}. W_BITS is 1 for lanes 2 and 3, X_BITS is 1 for lanes 3 and 4.
+`default_nettype none
+
+module gw_matrix_vector #(
+    parameter MW        = 4,     // columns: elements of a vector in
+    parameter MH        = 4,     // rows: elements of a vector out
+    parameter PE        = 2,     // rows at once; divides MH
+    parameter SIMD      = 2,     // columns at once; divides MW
+    parameter X_BITS    = 4,     // bits of an element in
+    parameter X_SIGNED  = 0,     // 1: x is two's complement
+    parameter W_BITS    = 4,     // bits of a weight
+    parameter LANE      = 1,     // see above
+    parameter ACC_BITS  = 16,    // bits of an element out
+    parameter ROM_STYLE = 0,     // weights: 0 the tool chooses, 1 block RAM, 2 LUTs
+    parameter HAS_BIAS  = 0,     // 0: no bias, and BIAS is not read
+    parameter WEIGHTS   = "",    // $readmemh file, (MW/SIMD)*(MH/PE) words of PE*SIMD*W_BITS bits
+    parameter BIAS      = ""     // $readmemh file, MH/PE words of PE*ACC_BITS bits
+) (
+    input  wire                    clk,
+    input  wire                    rst,
+    input  wire [SIMD*X_BITS-1:0]  s_tdata,
+    input  wire                    s_tvalid,
+    output wire                    s_tready,
+    output wire [PE*ACC_BITS-1:0]  m_tdata,
+    output wire                    m_tvalid,
+    input  wire                    m_tready
+);
+    localparam SLOTS = MW / SIMD;
+    localparam FOLDS = MH / PE;
+    localparam SLOT_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1;
+    localparam WORDS = SLOTS * FOLDS;
+    localparam ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
+    localparam FOLD_BITS = FOLDS > 1 ? $clog2(FOLDS) : 1;
+
+    // Clocks from a beat in to: operands at the lanes; the lanes' sum at the accumulator.
+    localparam OPERANDS = LANE == 1 ? 4 : 3;
+    localparam LANE_CLOCKS = LANE == 3 ? 1 + $clog2((SIMD + 3) / 4)
+                           : 1 + $clog2(SIMD) + (LANE == 1 ? (W_BITS + 1) / 2 - 1 : 0);
+    localparam SUMS = OPERANDS + LANE_CLOCKS;
+
+    // The lanes' sum, and whether a carry comes with it.
+    localparam SUM_BITS = LANE == 2 ? X_BITS + (X_SIGNED != 0 ? 0 : 1) + $clog2(SIMD)
+                        : LANE == 3 ? 3 + $clog2((SIMD + 3) / 4)
+                        : LANE == 4 ? W_BITS + $clog2(SIMD)
+                        : X_BITS + W_BITS + $clog2(SIMD);
+
+    localparam HAS_CARRY = LANE == 2 || LANE == 4 || (LANE == 1 && W_BITS <= 2);
+
+    initial begin
+        if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
+        if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
+        if (LANE < 0 || LANE > 4) $display("gw_matrix_vector: LANE must be 0 to 4");
+    end
+
+    // Sequence: slot by slot, row by row. ------------------------------------------------------------
+    wire                 ce;
+    wire                 fill;                       // the first rows: the vector comes in
+    wire                 step;
+    wire                 first;                      // of the beats of a sum
+    wire                 last;
+    wire                 vector_last;
+    wire [SLOT_BITS-1:0] slot;
+    wire [ADDR_BITS-1:0] addr;
+
+    assign ce = m_tready || !m_tvalid;
+    assign s_tready = ce && fill;
+    assign step = !fill || s_tvalid;
+    assign first = slot == {SLOT_BITS{1'b0}};
+
+    gw_counter #(.COUNT(SLOTS)) slot_counter (
+        .clk(clk), .rst(rst), .step(ce && step), .value(slot), .last(last));
+    gw_counter #(.COUNT(WORDS)) addr_counter (
+        .clk(clk), .rst(rst), .step(ce && step), .value(addr), .last(vector_last));
+
+    generate
+        if (FOLDS > 1) begin : g_fill
+            reg fill_q;
+            always @(posedge clk) begin
+                if (rst) fill_q <= 1'b1;
+                else if (ce && step && last) fill_q <= vector_last;
+            end
+            assign fill = fill_q;
+        end else begin : g_always_fill
+            assign fill = 1'b1;
+            wire unused = vector_last;
+        end
+    endgenerate
+
+    // Flags that travel with a beat: bit k is seen k+1 clocks after it.
+    reg [SUMS-1:0] valid_q;
+    reg [SUMS-1:0] first_q;
+    reg [SUMS-1:0] last_q;
+    reg            m_tvalid_q;
+    assign m_tvalid = m_tvalid_q;
+    always @(posedge clk) begin
+        if (rst) begin
+            valid_q <= {SUMS{1'b0}};
+            m_tvalid_q <= 1'b0;
+        end else if (ce) begin
+            valid_q <= {valid_q[SUMS-2:0], step};
+            m_tvalid_q <= valid_q[SUMS-1] && last_q[SUMS-1];
+        end
+        if (ce) begin
+            first_q <= {first_q[SUMS-2:0], first};
+            last_q <= {last_q[SUMS-2:0], last};
+        end
+    end
+
+    // Operands. ----------------------------------------------------------------------------------------
+    wire [SIMD*X_BITS-1:0]    x_buffered;            // after 3 clocks
+    wire [SIMD*X_BITS-1:0]    x;                     // after OPERANDS clocks
+    wire [PE*SIMD*W_BITS-1:0] w;
+    wire [ADDR_BITS-1:0]      rom_addr;
+
+    gw_lane_buffer #(.BITS(SIMD*X_BITS), .DEPTH(SLOTS), .FOLDS(FOLDS)) buffer (
+        .clk(clk), .ce(ce), .step(step), .fill(fill), .slot(slot), .d(s_tdata), .q(x_buffered));
+    gw_delay #(.BITS(SIMD*X_BITS), .CLOCKS(OPERANDS - 3)) x_delay (
+        .clk(clk), .ce(ce), .a(x_buffered), .y(x));
+
+    gw_delay #(.BITS(ADDR_BITS), .CLOCKS(OPERANDS - 2)) addr_delay (
+        .clk(clk), .ce(ce), .a(addr), .y(rom_addr));
+    gw_rom #(
+        .BITS(PE*SIMD*W_BITS), .DEPTH(WORDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(WEIGHTS)
+    ) weights (
+        .clk(clk), .ce(ce), .addr(rom_addr), .data(w));
+
+    // Lanes: PE dot products of SIMD elements. -----------------------------------------------------------
+    wire [PE*SUM_BITS-1:0] sum;
+    wire [PE-1:0]          carry;
+
+    genvar i;
+    generate
+        if (LANE == 1) begin : g_digit
+            // 3x of every element, once for all rows.
+            reg [SIMD*(X_BITS+2)-1:0] x3_q;
+            for (i = 0; i < SIMD; i = i + 1) begin : g_triple
+                wire [X_BITS+1:0] once;
+                gw_extend #(.FROM(X_BITS), .TO(X_BITS + 2), .SIGNED(X_SIGNED)) extend (
+                    .a(x_buffered[i*X_BITS +: X_BITS]), .y(once));
+                always @(posedge clk) begin
+                    if (ce) x3_q[i*(X_BITS+2) +: X_BITS+2] <= once + {once[X_BITS:0], 1'b0};
+                end
+            end
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_digit #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
+                    .clk(clk), .ce(ce), .x(x), .x3(x3_q), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
+            end
+        end else if (LANE == 2) begin : g_sign_w
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_sign #(.SIMD(SIMD), .V_BITS(X_BITS), .V_SIGNED(X_SIGNED)) dot (
+                    .clk(clk), .ce(ce), .v(x), .s(w[i*SIMD +: SIMD]),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
+            end
+        end else if (LANE == 3) begin : g_xnor
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_xnor #(.SIMD(SIMD)) dot (
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]),
+                    .count(sum[i*SUM_BITS +: SUM_BITS]));
+                assign carry[i] = 1'b0;
+            end
+        end else if (LANE == 4) begin : g_sign_x
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_sign #(.SIMD(SIMD), .V_BITS(W_BITS), .V_SIGNED(1)) dot (
+                    .clk(clk), .ce(ce), .v(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .s(x),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
+            end
+        end else begin : g_multiply
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_multiply #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]));
+                assign carry[i] = 1'b0;
+            end
+        end
+    endgenerate
+
+    // Start values of the sums: the bias; lane 3 counts equal bits p and wants 2p - MW. --------------------
+    wire [PE*ACC_BITS-1:0] start;
+    localparam [31:0] MINUS_MW = LANE == 3 ? -MW : 0;
+    wire [ACC_BITS-1:0] offset;
+    gw_extend #(.FROM(32), .TO(ACC_BITS), .SIGNED(1)) extend_offset (.a(MINUS_MW), .y(offset));
+
+    generate
+        if (HAS_BIAS != 0) begin : g_bias
+            // The ROM takes two clocks, the offset of lane 3 one more.
+            localparam LEAD = LANE == 3 ? 3 : 2;
+            wire [FOLD_BITS-1:0]   fold;
+            wire [PE*ACC_BITS-1:0] bias;
+            wire                   unused;
+            gw_counter #(.COUNT(FOLDS)) fold_counter (
+                .clk(clk), .rst(rst), .step(ce && valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
+                .value(fold), .last(unused));
+            gw_rom #(
+                .BITS(PE*ACC_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE), .OUT_REG(1),
+                .FILE(BIAS)
+            ) biases (
+                .clk(clk), .ce(ce), .addr(fold), .data(bias));
+            if (LANE == 3) begin : g_offset
+                reg [PE*ACC_BITS-1:0] start_q;
+                for (i = 0; i < PE; i = i + 1) begin : g_row
+                    always @(posedge clk) begin
+                        if (ce) start_q[i*ACC_BITS +: ACC_BITS] <= bias[i*ACC_BITS +: ACC_BITS] + offset;
+                    end
+                end
+                assign start = start_q;
+            end else begin : g_plain
+                assign start = bias;
+                wire unused_offset = &{1'b0, offset};
+            end
+        end else begin : g_no_bias
+            assign start = {PE{offset}};
+        end
+    endgenerate
+
+    // Accumulators, which are also the output register: a sum stays until it has left. -------------------
+    reg [PE*ACC_BITS-1:0] acc_q;
+    assign m_tdata = acc_q;
+
+    generate
+        for (i = 0; i < PE; i = i + 1) begin : g_acc
+            wire [ACC_BITS-1:0] base;
+            wire [ACC_BITS-1:0] addend;
+            if (SLOTS > 1) begin : g_again
+                assign base = first_q[SUMS-1] ? start[i*ACC_BITS +: ACC_BITS] : acc_q[i*ACC_BITS +: ACC_BITS];
+            end else begin : g_once
+                assign base = start[i*ACC_BITS +: ACC_BITS];
+                wire unused_first = first_q[SUMS-1];
+            end
+            if (LANE == 3) begin : g_double
+                gw_extend #(.FROM(SUM_BITS + 1), .TO(ACC_BITS), .SIGNED(0)) extend (
+                    .a({sum[i*SUM_BITS +: SUM_BITS], 1'b0}), .y(addend));
+            end else begin : g_as_is
+                gw_extend #(.FROM(SUM_BITS), .TO(ACC_BITS), .SIGNED(1)) extend (
+                    .a(sum[i*SUM_BITS +: SUM_BITS]), .y(addend));
+            end
+            if (HAS_CARRY) begin : g_carry
+                wire [ACC_BITS:0] total = {base, 1'b1} + {addend, carry[i]};
+                wire              unused = total[0];
+                always @(posedge clk) begin
+                    if (ce && valid_q[SUMS-1]) acc_q[i*ACC_BITS +: ACC_BITS] <= total[ACC_BITS:1];
+                end
+            end else begin : g_plain
+                wire unused = carry[i];
+                always @(posedge clk) begin
+                    if (ce && valid_q[SUMS-1]) acc_q[i*ACC_BITS +: ACC_BITS] <= base + addend;
+                end
+            end
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire
