@@ -1,0 +1,272 @@
+"""What a board file may say, and its reading; every table carries the source of its figures."""
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from ..errors import BoardError
+
+FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
+PULLS = ("none", "up", "down")
+
+_PIN = re.compile(r"[A-Z]{0,4}[0-9]{1,3}")
+_DEVICE = re.compile(r"[A-Za-z0-9-]+")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A device: ``bram`` counts the family's own block of ``bram_kbit``; ``dsp`` its multiplier block.
+
+    ``pnr_options`` and ``pack_options`` are arguments of the family's place-and-route and packing tools;
+    ``pll_device`` is what the family's PLL wants to be told, if anything.
+    """
+
+    name: str
+    vendor: str
+    family: str
+    lut: int
+    ff: int
+    bram: int
+    bram_kbit: int
+    dsp: int
+    pnr_options: tuple[str, ...]
+    pack_options: tuple[str, ...]
+    pll_device: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The oscillator on ``pin``."""
+
+    pin: str
+    mhz: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The USB bridge: the FPGA listens on ``rx_pin`` and talks on ``tx_pin``; ``baud`` is used by default."""
+
+    rx_pin: str
+    tx_pin: str
+    baud: int
+    max_baud: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Leds:
+    """At least two LEDs."""
+
+    pins: tuple[str, ...]
+    active_low: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Button:
+    """The push button that resets the design; ``pull`` is the resistor that the FPGA adds."""
+
+    pin: str
+    active_low: bool
+    pull: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board; the pins are None where gatewright knows capacities only (no bitstream)."""
+
+    name: str
+    title: str
+    part: Part
+    default_clock_mhz: float
+    source: str
+    io_standard: str = ""
+    pack_options: tuple[str, ...] = ()
+    clock: Clock | None = None
+    uart: Uart | None = None
+    leds: Leds | None = None
+    button: Button | None = None
+
+    @property
+    def has_bitstream(self) -> bool:
+        """Whether the pins are known, so that a bitstream can be made."""
+        return self.clock is not None
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Every pin in use."""
+        if self.clock is None or self.uart is None or self.leds is None or self.button is None:
+            return ()
+        return (self.clock.pin, self.uart.rx_pin, self.uart.tx_pin, self.button.pin, *self.leds.pins)
+
+
+class _Table:
+    """A TOML table whose keys are taken one by one; errors name file, key, rule and value."""
+
+    def __init__(self, where: str, data: dict, path: str = ""):
+        self.where, self.data, self.path = where, dict(data), path
+
+    def fail(self, key: str, rule: str, value: Any) -> BoardError:
+        return BoardError(f"{self.where}: {self.path}{key} must be {rule}, not {value!r}")
+
+    def take(self, key: str, rule: str, accept: Callable[[Any], bool]) -> Any:
+        """The value of ``key``, removed, once ``accept`` agrees."""
+        if key not in self.data:
+            raise BoardError(f"{self.where}: {self.path}{key} must be {rule}, not absent")
+        value = self.data.pop(key)
+        if not accept(value):
+            raise self.fail(key, rule, value)
+        return value
+
+    def text(self, key: str) -> str:
+        return self.take(key, "a text", lambda v: isinstance(v, str) and v.strip() != "")
+
+    def matching(self, key: str, rule: str, pattern: re.Pattern) -> str:
+        return self.take(key, rule, lambda v: isinstance(v, str) and pattern.fullmatch(v) is not None)
+
+    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
+        return self.take(key, f"one of {', '.join(choices)}", lambda v: v in choices)
+
+    def pin(self, key: str) -> str:
+        return self.matching(key, "a pin such as 'G2' or '35'", _PIN)
+
+    def whole(self, key: str, least: int = 1) -> int:
+        def accept(v: Any) -> bool:
+            return isinstance(v, int) and not isinstance(v, bool) and v >= least
+
+        return self.take(key, f"a whole number of at least {least}", accept)
+
+    def number(self, key: str) -> float:
+        def accept(v: Any) -> bool:
+            return isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf
+
+        return self.take(key, "a positive number", accept)
+
+    def flag(self, key: str) -> bool:
+        return self.take(key, "true or false", lambda v: isinstance(v, bool))
+
+    def texts(self, key: str, pattern: re.Pattern | None = None, least: int = 0) -> tuple[str, ...]:
+        def accept(v: Any) -> bool:
+            whole = isinstance(v, list) and len(v) >= least and all(isinstance(i, str) for i in v)
+            return whole and (pattern is None or all(pattern.fullmatch(i) for i in v))
+
+        kind = "texts" if pattern is None else "pins"
+        return tuple(self.take(key, f"a list of at least {least} {kind}", accept))
+
+    def table(self, key: str) -> "_Table":
+        value = self.take(key, "a table", lambda v: isinstance(v, dict))
+        return _Table(self.where, value, f"{self.path}{key}.")
+
+    def done(self) -> None:
+        """Everything must have been taken."""
+        for key in self.data:
+            raise BoardError(f"{self.where}: {self.path}{key} must not be there: no such key")
+
+
+def names() -> tuple[str, ...]:
+    """The boards that come with gatewright, in alphabetical order."""
+    entries = files(__package__).iterdir()
+    return tuple(sorted(e.name.removesuffix(".toml") for e in entries if e.name.endswith(".toml")))
+
+
+def load(name: str) -> Board:
+    """The board called ``name``, or the one in a ``.toml`` file given by its path.
+
+    A file's part is looked for in ``parts/`` beside it, then among the parts that come with gatewright.
+
+    Raises:
+        BoardError: no such board, or the file breaks the schema.
+    """
+    if str(name).endswith(".toml"):
+        path = Path(name)
+        return _board(_read(path), path.stem, (path.parent / "parts",))
+    known = names()
+    if name not in known:
+        near = sorted(known, key=lambda n: -difflib.SequenceMatcher(None, str(name), n).ratio())
+        raise BoardError(
+            f"board: the name must be one of {', '.join(near)}, not {str(name)!r}. "
+            "Pass one of these, or the path of a .toml file."
+        )
+    return _board(_read(files(__package__) / f"{name}.toml"), name, ())
+
+
+def _read(path: Traversable) -> _Table:
+    try:
+        return _Table(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BoardError(f"{path}: a board file must be readable, not {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path.name}: the file must be TOML, not this: {error}") from error
+
+
+def _part(name: str, folders: tuple[Path, ...], board: str) -> Part:
+    for folder in (*folders, files(__package__) / "parts"):
+        if (folder / f"{name}.toml").is_file():
+            table = _read(folder / f"{name}.toml")
+            break
+    else:
+        raise BoardError(
+            f"{board}: part must name a file in parts/, not {name!r}. "
+            f"Write parts/{name}.toml beside the board."
+        )
+    identity = [table.text("name"), table.text("vendor"), table.one_of("family", FAMILIES)]
+    capacity, tools = table.table("capacity"), table.table("tools")
+    numbers = [capacity.whole("lut"), capacity.whole("ff"), capacity.whole("bram", 0)]
+    numbers += [capacity.whole("bram_kbit", 0), capacity.whole("dsp", 0)]
+    options = (tools.texts("pnr_options"), tools.texts("pack_options"))
+    pll_device = tools.matching("pll_device", "a device name", _DEVICE) if "pll_device" in tools.data else ""
+    part = Part(*identity, *numbers, *options, pll_device, capacity.text("source"))
+    tools.text("source")
+    for each in (capacity, tools, table):
+        each.done()
+    return part
+
+
+def _board(table: _Table, name: str, folders: tuple[Path, ...]) -> Board:
+    title = table.text("title")
+    part = _part(table.matching("part", "a file name in parts/", _WORD), folders, table.where)
+    general = (title, part, table.number("default_clock_mhz"), table.text("source"))
+    # A board with any pin must have them all; one without is good for estimates only.
+    wired = any(key in table.data for key in ("io", "clock", "uart", "leds", "button"))
+    pins = _pins(table) if wired else {}
+    table.done()
+    board = Board(name, *general, **pins)
+    for pin in board.pins:
+        if board.pins.count(pin) > 1:
+            raise BoardError(f"{table.where}: a pin must have one use, not {board.pins.count(pin)}: {pin}")
+    return board
+
+
+def _pins(table: _Table) -> dict[str, Any]:
+    io, clock, uart = table.table("io"), table.table("clock"), table.table("uart")
+    leds, button = table.table("leds"), table.table("button")
+    wired = {
+        "io_standard": io.matching("standard", "a name such as 'LVCMOS33'", _WORD),
+        "pack_options": io.texts("pack_options"),
+        "clock": Clock(clock.pin("pin"), clock.number("mhz"), clock.text("source")),
+        "uart": Uart(
+            uart.pin("rx_pin"), uart.pin("tx_pin"), uart.whole("baud"), uart.whole("max_baud"),
+            uart.text("source"),
+        ),
+        "leds": Leds(leds.texts("pins", _PIN, 2), leds.flag("active_low"), leds.text("source")),
+        "button": Button(
+            button.pin("pin"), button.flag("active_low"), button.one_of("pull", PULLS), button.text("source")
+        ),
+    }  # fmt: skip
+    if wired["uart"].baud > wired["uart"].max_baud:
+        raise uart.fail("baud", f"at most max_baud, {wired['uart'].max_baud}", wired["uart"].baud)
+    io.text("source")
+    for each in (io, clock, uart, leds, button):
+        each.done()
+    return wired
