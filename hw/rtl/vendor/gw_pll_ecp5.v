@@ -8,7 +8,7 @@ module gw_pll_ecp5 #(
     parameter CLKFB_DIV = 1,
     // Divider of the oscillator, 1 to 128; the oscillator runs at clk_out * CLKOP_DIV, 400 to 800 MHz.
     parameter CLKOP_DIV = 1,
-    // Phase of the output in oscillator clocks: CLKOP_DIV - 1 makes it rise with the reference.
+    // Phase of the output in oscillator clocks, 0 to CLKOP_DIV - 1; ecppll takes CLKOP_DIV / 2.
     parameter CLKOP_CPHASE = 0
 ) (
     input wire clk_in,
