@@ -72,23 +72,24 @@ def _bit_owners(top: Mapping, flat: Mapping, instances: set[str]) -> dict[int, s
                 source.update((bit, part) for bit in bits if isinstance(bit, int))
     found: dict[int, str] = {}
     inside: dict[int, set[str]] = defaultdict(set)
-    outside: dict[int, set[str]] = defaultdict(set)
     for name, net in flat["netnames"].items():
         if net.get("hide_name"):
             continue
-        if name in top["netnames"]:
-            pairs = zip(net["bits"], top["netnames"][name]["bits"], strict=True)
-            found.update((bit, source[wire]) for bit, wire in pairs if wire in source)
-            continue
         head, _, rest = name.partition(".")
-        if head in instances:
-            is_input = top["cells"][head]["port_directions"].get(rest) == "input"
-            for bit in net["bits"]:
-                (outside if is_input else inside)[bit].add(head)
+        if name in top["netnames"]:
+            wires = top["netnames"][name]["bits"]
+        elif head in instances and rest in top["cells"][head]["connections"]:
+            wires = top["cells"][head]["connections"][rest]
+        else:
+            for bit in net["bits"] if head in instances else ():
+                inside[bit].add(head)
+            continue
+        found.update(
+            (bit, source[wire]) for bit, wire in zip(net["bits"], wires, strict=False) if wire in source
+        )
     for bit, heads in inside.items():
-        drivers = heads - outside[bit]
-        if len(drivers) == 1:
-            found.setdefault(bit, *drivers)
+        if len(heads) == 1:
+            found.setdefault(bit, *heads)
     return found
 
 
