@@ -86,6 +86,11 @@ class Job:
     files: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def design_id(self) -> int:
+        """32 bits that tell one compiled network from another."""
+        return int.from_bytes(hashlib.sha256(to_text(self.graph).encode()).digest()[:4], "big")
+
     @contextmanager
     def stage(self, name: str, text: str):
         """Report progress and time a stage."""
@@ -188,11 +193,6 @@ def wanted_interval(options: Options, clock_mhz: float) -> int | None:
             f"compile: --fps must be at most {clock_mhz * 1e6:.0f} at {clock_mhz:g} MHz, not {options.fps:g}"
         )
     return interval
-
-
-def design_id(graph: Graph) -> int:
-    """32 bits that tell one compiled network from another."""
-    return int.from_bytes(hashlib.sha256(to_text(graph).encode()).digest()[:4], "big")
 
 
 def passed(report: dict) -> bool:

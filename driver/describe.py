@@ -133,7 +133,7 @@ def _rounded(r: Resources) -> dict:
 def resources(job: Job) -> dict:
     """Resources per unit and in total, from the furthest stage reached."""
     family = job.board.part.family
-    found = job.synthesis.units if job.synthesis else {}
+    found = job.synthesis.instances if job.synthesis else {}
     rows = [
         {
             "name": i.name,
@@ -144,21 +144,16 @@ def resources(job: Job) -> dict:
         }
         for i in job.design.instances
     ]
-    if found:
-        rows.append(
-            {
-                "name": "link",
-                "module": "board_top",
-                "layer": "",
-                "source": "synthesized",
-                **_rounded(found["other"]),
-            }
-        )
     source, total = "estimated", job.design.resources(family)
     if job.synthesis:
         source, total = "synthesized", job.synthesis.total
-    if job.routed and job.routed.total:
-        source, total = "routed", job.routed.total
+    if job.routed:
+        source = "routed"
+        around = job.routed.total + Resources(-total.lut, -total.ff, -total.bram, -total.dsp)
+        rows.append(
+            {"name": "link", "module": "board_top", "layer": "", "source": "synthesized", **_rounded(around)}
+        )
+        total = job.routed.total
     return {
         "source": source,
         "total": _rounded(total),

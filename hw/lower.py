@@ -17,7 +17,7 @@ from .units.arg_max import ARG_MAX
 from .units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
 from .units.max_pool import MAX_POOL
 from .units.sliding_window import SLIDING_WINDOW
-from .units.threshold import THRESHOLD, threshold_memory
+from .units.threshold import THRESHOLD, stages_of, threshold_memory
 
 BLOCK, LUTS = 1, 2  # ROM_STYLE and RAM_STYLE
 LANE_DSP, LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, LANE_INPUT_SIGN = range(5)
@@ -105,7 +105,7 @@ def _matrix_vector(layer: Layer, fold: Fold, vectors: int) -> Instance:
         "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": w_bits, "LANE": lane,
         "ACC_BITS": layer.y.bits, "ROM_STYLE": fold.rom, "HAS_BIAS": int(bool(bias)),
     }
-    memories = {"WEIGHTS": partial(weight_memory, matrix, fold.pe, fold.simd, w_bits)}
+    memories = {"WEIGHTS": partial(weight_memory, matrix, fold.pe, fold.simd, w_bits, w_bits == 1)}
     if bias:
         memories["BIAS"] = partial(bias_memory, bias[0].value, fold.pe, layer.y.bits)
     return Instance(
@@ -166,9 +166,9 @@ def _threshold_folds(layer: Layer) -> Iterator[Fold]:
 
 def _lower_threshold(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
     op, table = layer.node.op, layer.node.inputs[1]
-    channels = layer.node.type.shape[-1]
-    count = table.value.shape[1]
-    stages = max(count.bit_length(), 1)
+    rows, count = table.value.shape
+    channels = layer.node.type.shape[-1] if rows > 1 else fold.pe  # one row serves every beat
+    stages = stages_of(count)
     if stages > _MAX_STAGES or op.step not in (1, 2):
         raise LoweringError(
             f"fpga: threshold must have at most {2**_MAX_STAGES - 1} steps of 1 or 2, not {count} steps "
@@ -181,15 +181,12 @@ def _lower_threshold(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
         "OUT_BITS": layer.y.bits, "BIAS": 0 if code else op.bias, "SHIFT": 0 if code else op.step - 1,
         "ROM_STYLE": fold.rom,
     }
-    thresholds, x = table.value, layer.x
-    if x.bipolar:  # x >= t in terms of the code (x + 1) / 2
-        thresholds, x = -((-thresholds - 1) // 2), Int(0, 1)
     frame = layer.node.type.size // fold.pe
     return (
         Instance(
-            THRESHOLD, f"{layer.name}_th", params, _vectors(layer),
+            THRESHOLD, f"{layer.name}_th", params, layer.node.type.size // channels,
             Stream(layer.x, fold.pe, frame), Stream(layer.y, fold.pe, frame), layer.node.name,
-            {"TABLE": partial(threshold_memory, thresholds, fold.pe, x)},
+            {"TABLE": partial(threshold_memory, table.value, fold.pe, layer.x)},
         ),
     )
 

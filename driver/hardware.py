@@ -1,0 +1,149 @@
+"""The hardware stages: RTL files, synthesis, place and route, bitstream."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..boards.schema import Board
+from ..errors import BoardError
+from ..hw.board_top import board_top
+from ..hw.design import Resources
+from ..hw.flow.bitstream import pack
+from ..hw.flow.place import CriticalPath, place_and_route
+from ..hw.flow.synthesize import Synthesis, synthesize
+from ..hw.library import closure
+from ..hw.testbench import testbench
+from ..hw.verilog import memory_files, top_level
+from .project import TOP, describe_design
+
+if TYPE_CHECKING:
+    from .compile import Job
+
+# Frames in the test bench that is kept with the RTL.
+_BENCH_FRAMES = 4
+# UART, packet buffers and reset around the accelerator, as synthesized on ECP5 (rounded up).
+_LINK = Resources(lut=700, ff=500, bram=2)
+_STEPS_SHOWN = 12
+_SCRATCH = ("hierarchy.json", "mapped.json", "netlist.json", "routed.config", "routed.asc", "routed.json")
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What place-and-route reached, for the report."""
+
+    total: Resources | None
+    fmax_mhz: float
+    critical_path: tuple[str, ...]
+
+
+def link_overhead(board: Board) -> Resources:
+    """Resources that the link around the accelerator takes on a board with a bitstream."""
+    return _LINK if board.has_bitstream else Resources()
+
+
+def write_rtl(job: Job) -> None:
+    """The accelerator, its memories, the library modules it uses, a test bench, and the board's top."""
+    project, design = job.project, job.design
+    project.rtl.mkdir()
+    texts = {f"{TOP}.v": top_level(design, TOP)}
+    memories = memory_files(design)
+    board_files = {}
+    if job.board.has_bitstream:
+        board_files = board_top(
+            job.board, TOP,
+            design.input.bits, design.input.beats, design.output.bits, design.output.beats,
+            job.clock_mhz, job.design_id,
+        )
+    verilog = {name: text for name, text in board_files.items() if name.endswith(".v")}
+    for name, text in {**texts, **verilog, **memories}.items():
+        (project.rtl / name).write_text(text)
+    for name, text in board_files.items():
+        if name not in verilog:
+            (project.root / name).write_text(text)
+            job.files["constraints"] = name
+    accelerator = closure(texts.values())
+    for name, path in {**accelerator, **closure(verilog.values())}.items():
+        shutil.copyfile(path, project.rtl / name)
+    project.design_file.write_text(describe_design(design))
+    _write_bench(job, [f"{TOP}.v", *accelerator])
+    job.files |= {"rtl": "rtl", "design": project.design_file.name, "testbench": "rtl/tb"}
+
+
+def _write_bench(job: Job, sources: list[str]) -> None:
+    frames, expected = job.data.frames[:_BENCH_FRAMES], job.reference[:_BENCH_FRAMES]
+    design = job.design
+    folder = job.project.rtl / "tb"
+    folder.mkdir()
+    files = testbench(design, design.input.pack(frames), design.output.pack(expected), sources)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+@contextmanager
+def _build_folder(job: Job):
+    """The build folder, with memory files where the tools look for them; big intermediates go at the end."""
+    folder = job.project.build
+    folder.mkdir(exist_ok=True)
+    copies = [Path(shutil.copy(path, folder)) for path in job.project.rtl.glob("*.mem")]
+    try:
+        yield folder
+    finally:
+        for path in [*copies, *(folder / name for name in _SCRATCH)]:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(folder / "src", ignore_errors=True)
+
+
+def _synthesize(job: Job, folder: Path, top: str) -> Synthesis:
+    files = job.project.sources()
+    if top != TOP:
+        files += [p for p in sorted(job.project.rtl.glob("*.v")) if p not in files]
+    return synthesize(folder, top, files, job.board.part.family, native=job.options.native)
+
+
+def synthesize_design(job: Job) -> None:
+    """Resources of the accelerator, unit by unit."""
+    with _build_folder(job) as folder:
+        job.synthesis = _synthesize(job, folder, TOP)
+        (folder / "yosys.log").rename(folder / "yosys_accelerator.log")
+    job.files["synthesis_log"] = "build/yosys_accelerator.log"
+
+
+def make_bitstream(job: Job) -> None:
+    """The whole board design: synthesis, place and route at the clock asked for, bitstream.
+
+    Raises:
+        BoardError: the board is known by its capacities only.
+        FitError: the design is too large for the part.
+    """
+    board = job.board
+    if not board.has_bitstream:
+        raise BoardError(
+            f"compile: {board.name} has no pins in its board file, so no bitstream can be made. "
+            "Use --until synthesize"
+        )
+    with _build_folder(job) as folder:
+        whole = _synthesize(job, folder, "board_top")
+        constraints = job.project.root / job.files["constraints"]
+        routed = place_and_route(
+            folder, whole.netlist, board.part.family, board.part.pnr_options,
+            constraints=constraints, freq_mhz=job.clock_mhz, seed=job.options.seed,
+            native=job.options.native,
+        )
+        options = (*board.part.pack_options, *board.pack_options)
+        bitstream = pack(routed, "bitstream", options=options, native=job.options.native)
+        target = job.project.root / f"accelerator{bitstream.suffix}"
+        bitstream.rename(target)
+    slowest = routed.critical_paths[0] if routed.critical_paths else None
+    job.routed = Routing(whole.total, routed.worst[1].achieved_mhz, _steps(slowest))
+    job.files |= {"bitstream": target.name, "route_log": "build/nextpnr.log"}
+
+
+def _steps(path: CriticalPath | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    head = f"{path.delay_ns} ns on {path.clock}: {path.logic_ns} logic, {path.routing_ns} routing"
+    return (head, *path.steps[:_STEPS_SHOWN])
