@@ -67,7 +67,7 @@ def settings(family: str, input_mhz: float, wanted_mhz: float) -> PllSettings:
     limits, candidates = _FAMILIES[family]
     legal = [c for c in candidates(source) if _within(c, limits)]
     if not legal:
-        raise BoardError(f"pll: the {family} PLL must have an input that it can lock to, not {input_mhz:g} MHz")
+        raise BoardError(f"pll: the {family} PLL must have an input it can lock to, not {input_mhz:g} MHz")
     best = min((c for c in legal if c[0] <= wanted), key=lambda c: _badness(c, limits), default=None)
     if best is None:
         raise BoardError(

@@ -132,9 +132,9 @@ def test_the_input_clock_needs_no_pll(family, mhz):
         (("xc7", 100, 50), r"^pll: the family must be one of ecp5, ice40, gowin, not 'xc7'$"),
         (
             ("ice40", 12, 13),
-            r"^pll: the wanted frequency must be at least 16\.125 MHz \(ice40 PLL from 12 MHz\), not 13 MHz\. Ask",
+            r"^pll: the wanted frequency must be at least 16\.125 MHz \(ice40 PLL from 12 MHz\), not 13 ",
         ),
-        (("ice40", 5, 50), r"^pll: the ice40 PLL must have an input that it can lock to, not 5 MHz$"),
+        (("ice40", 5, 50), r"^pll: the ice40 PLL must have an input it can lock to, not 5 MHz$"),
         (("ecp5", 25, 0), r"^pll: the wanted frequency must be between 0 and 10000 MHz, not 0 MHz$"),
         (("ecp5", -1, 25), r"^pll: the input frequency must be between 0 and 10000 MHz, not -1 MHz$"),
         (("ecp5", 25, float("nan")), r"^pll: the wanted frequency must be .*, not nan MHz$"),
