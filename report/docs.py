@@ -1,0 +1,97 @@
+"""docs/report.md, written from the schema: ``python -m gatewright.report.docs docs/report.md``."""
+
+import json
+import sys
+from pathlib import Path
+
+from .schema import schema
+
+_INTRODUCTION = """\
+# report.json
+
+<!-- Written by `python -m gatewright.report.docs docs/report.md` from report/schema.json: edit that. -->
+
+{description}
+
+`gatewright.report` reads (`read`), checks (`validate`) and writes (`write`) it, and shows it as a page
+(`render`) and in the terminal (`show`).
+Every key below is required unless marked optional; unknown keys are let through.
+"""
+
+
+def markdown() -> str:
+    """The page: one table per kind of object, each key with its type, unit and meaning."""
+    root = schema()
+    parts = [_INTRODUCTION.format(description=root["description"]), "## The report\n", _table(root, root)]
+    for key, definition in root["$defs"].items():
+        fields = _fields(definition, root)
+        if fields:
+            parts += [f"\n## {_title(key)}\n", definition["description"] + "\n", _table(definition, root)]
+    return "\n".join(parts) + "\n"
+
+
+def _title(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _fields(definition: dict, root: dict) -> dict:
+    """Properties of an object, those of the definitions that it takes in included."""
+    fields = dict(definition.get("properties", {}))
+    for part in definition.get("allOf", []):
+        if "$ref" in part:
+            fields |= _target(part["$ref"], root)["properties"]
+    return fields
+
+
+def _required(definition: dict, root: dict) -> set[str]:
+    parts = [_target(part["$ref"], root) for part in definition.get("allOf", []) if "$ref" in part]
+    return {key for part in (definition, *parts) for key in part.get("required", [])}
+
+
+def _target(reference: str, root: dict) -> dict:
+    return root["$defs"][reference.removeprefix("#/$defs/")]
+
+
+def _table(definition: dict, root: dict) -> str:
+    rows = ["| key | type | unit | meaning |", "|---|---|---|---|"]
+    needed = _required(definition, root)
+    for key, field in _fields(definition, root).items():
+        cells = (
+            f"`{key}`",
+            ("" if key in needed else "optional ") + _type(field, root),
+            field.get("unit", ""),
+            field["description"],
+        )
+        rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+    return "\n".join(rows)
+
+
+def _type(field: dict, root: dict) -> str:
+    """The type of a property in a few words, linked where it has a table of its own."""
+    if "$ref" in field:
+        target = _target(field["$ref"], root)
+        key = field["$ref"].rpartition("/")[2]
+        return f"[{_title(key)}](#{key.replace('_', '-')})" if _fields(target, root) else _type(target, root)
+    if "anyOf" in field:
+        return " or ".join(_type(part, root) for part in field["anyOf"])
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{json.dumps(v)}`" for v in field["enum"])
+    if isinstance(field["type"], list):
+        return " or ".join(field["type"]) + _bounds(field)
+    if field["type"] == "array":
+        return f"list of {_type(field['items'], root)}"
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"object of {_type(field['additionalProperties'], root)}"
+    return field["type"] + _bounds(field)
+
+
+def _bounds(field: dict) -> str:
+    words = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "maximum": "≤ {}"}
+    given = [text.format(field[key]) for key, text in words.items() if key in field]
+    return ", " + ", ".join(given) if given else ""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(markdown(), "utf-8")

@@ -1,0 +1,161 @@
+"""A report as one self-contained HTML page, readable without scripts or a network."""
+
+from importlib.resources import files
+from urllib.parse import quote
+
+from .facts import FAILED, OPEN, PASSED, STAGES, Check, checks, fullest
+from .html_hardware import clocks_section, resources_section, timing_section
+from .html_model import executors_section, layers_section, values_section
+from .markup import Markup, element, fill_in, join, name, table
+from .schema import validate
+from .words import UNKNOWN, clean, count, cut, duration, figure, shape, share
+
+# Inline styles are all the page needs; nothing in it may load or run, whatever a name may hold.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_BREAK = Markup("\n")
+_SIGNS = {PASSED: ("✓", "passed"), FAILED: ("✗", "failed"), OPEN: ("–", "open")}
+
+
+def render(report: dict) -> str:
+    """The page of a report; equal reports give equal pages (``seconds`` is left out for that).
+
+    Raises:
+        InputError: the report breaks the schema.
+    """
+    validate(report)
+    title = f"{clean(cut(report['model']['name'], 60))} – gatewright report"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Markup(files(__package__).joinpath("page.css").read_text("utf-8"))),
+    )
+    sections = [
+        _checks_section(report),
+        resources_section(report),
+        clocks_section(report),
+        executors_section(report),
+        timing_section(report),
+        layers_section(report),
+        values_section(report),
+        _provenance_section(report),
+    ]
+    main = element("main", _headline(report), *[s and join(_BREAK, s) for s in sections])
+    body = element("body", main, _BREAK, _footer(report))
+    return "<!DOCTYPE html>\n" + element("html", head, _BREAK, body, lang="en") + "\n"
+
+
+def _headline(report: dict) -> Markup:
+    model, board = report["model"], report["board"]
+    target = [element("span", " on ", class_="on"), name(board["title"], 60)] if board else []
+    facts = [
+        join(shape(model["input"]["shape"]), " input"),
+        f"{count(model['macs'])} multiply-accumulates a frame",
+        f"{count(model['parameters'])} parameters",
+    ]
+    if board:
+        facts.insert(0, join(name(board["part"]), " (", name(board["family"]), ")"))
+    return element(
+        "header",
+        element("p", f"gatewright report · {STAGES[report['stage']]}", class_="eyebrow"),
+        element("h1", name(model["name"], 60), *target),
+        element("p", join(*facts, between=" · "), class_="facts"),
+        element("dl", _rate(report), _latency(report), _clock(report), _fullest(report), class_="figures"),
+    )
+
+
+def _figure(label: str, value: str | None, unit: str, more: str | None) -> Markup:
+    """One large number; ``more`` is the small print below it."""
+    shown = [element("b", value), " ", element("span", unit)] if value else [element("i", UNKNOWN)]
+    return element(
+        "div",
+        element("dt", label),
+        element("dd", *shown, class_="value"),
+        element("dd", more, class_="more") if more else None,
+    )
+
+
+def _rate(report: dict) -> Markup:
+    rate, clocks = report["frames_per_second"], report["interval_clocks"]
+    more = f"a frame every {count(clocks)} clocks{_source(report['interval_source'])}" if clocks else None
+    return _figure("Rate", None if rate is None else figure(rate), "frames/s", more)
+
+
+def _latency(report: dict) -> Markup:
+    clocks, mhz = report["latency_clocks"], report["clock_mhz"]
+    if clocks is None:
+        return _figure("Latency", None, "", None)
+    more = f"{count(clocks)} clocks{_source(report['latency_source'])}"
+    return (
+        _figure("Latency", *duration(clocks, mhz), more)
+        if mhz
+        else _figure("Latency", count(clocks), "clocks", None)
+    )
+
+
+def _source(source: str | None) -> str:
+    return f", {source}" if source else ""
+
+
+def _clock(report: dict) -> Markup:
+    t, mhz = report["timing"], report["clock_mhz"]
+    if t:
+        asked = f"{figure(t['fmax_mhz'])} MHz reached, {figure(t['asked_mhz'])} MHz asked"
+    else:
+        asked = "as asked; not placed and routed yet" if mhz else None
+    return _figure("Clock", figure(mhz) if mhz else None, "MHz", asked)
+
+
+def _fullest(report: dict) -> Markup:
+    full = fullest(report)
+    if full is None:
+        return _figure("Fullest resource", None, "", None)
+    kind = full[0].lower()
+    need, have = report["resources"]["total"][kind], report["board"]["capacity"][kind]
+    more = f"{count(need)} of {count(have)}, {report['resources']['source']}"
+    return _figure("Fullest resource", share(full[1]) if have else "none left", full[0], more)
+
+
+def _checks_section(report: dict) -> Markup:
+    rows = [_check(c) for c in checks(report)]
+    return element("section", element("h2", "Checks"), element("ul", *rows, class_="checks"))
+
+
+def _check(check: Check) -> Markup:
+    sign, class_ = _SIGNS[check.verdict]
+    verdict = element("span", element("span", sign, aria_hidden="true"), f" {check.verdict}", class_=class_)
+    return element(
+        "li", verdict, element("b", check.title), element("span", fill_in(check.finding, check.names))
+    )
+
+
+def _provenance_section(report: dict) -> Markup | None:
+    parts = []
+    if report["files"]:
+        rows = [
+            [name(role), element("a", name(path, 60), href=quote(clean(path)))]
+            for role, path in sorted(report["files"].items())
+        ]
+        parts.append(table("Files written", ["File", "Path"], rows))
+    if report["tools"]:
+        rows = [[name(tool), name(version)] for tool, version in sorted(report["tools"].items())]
+        parts.append(table("Tools and their versions", ["Tool", "Version"], rows))
+    return (
+        element("section", element("h2", "Files and tools"), element("div", *parts, class_="pair"))
+        if parts
+        else None
+    )
+
+
+def _footer(report: dict) -> Markup:
+    model = report["model"]
+    return element(
+        "footer",
+        element("p", "Model ", name(model["file"], 60), ", SHA-256 ", element("code", model["sha256"])),
+        element(
+            "p", "The same figures for machines: report.json, schema ", element("code", report["schema"])
+        ),
+    )

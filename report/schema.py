@@ -1,0 +1,151 @@
+"""Reading, writing and checking report.json against ``schema.json``."""
+
+import json
+import math
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from ..errors import InputError
+
+_ARTICLES = {"array": "an array", "object": "an object", "integer": "an integer", "null": "null"}
+_HINT = "docs/report.md lists every key."
+
+
+@cache
+def schema() -> dict:
+    """The JSON Schema (draft 2020-12) of a report; not to be changed by the caller."""
+    return json.loads(files(__package__).joinpath("schema.json").read_text("utf-8"))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+def validate(report: dict) -> None:
+    """Check a report against the schema, and that its counts and ranges make sense.
+
+    Unknown keys pass: later versions add some.
+
+    Raises:
+        InputError: the report breaks the schema, naming the place and the rule.
+    """
+    error = best_match(_validator().iter_errors(report))
+    if error is not None:
+        raise InputError(f"{_where(error.absolute_path)}: {_rule(error)}")
+    for where, value in _leaves(report, ()):
+        # JSON has no NaN or infinity, and comparisons with NaN pass every bound of a schema.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{_where(where)}: must be a finite number, not {value}. {_HINT}")
+    _check_counts(report)
+    _check_ranges(report)
+
+
+def read(path: str | Path) -> dict:
+    """A checked report from a file.
+
+    Raises:
+        InputError: the file cannot be read, is not JSON, or breaks the schema.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"{path}: must be a readable report, not {e}. Give a report.json.") from None
+    try:
+        report = json.loads(text)
+    except ValueError as e:
+        raise InputError(f"{path}: must be JSON, not text with an error ({e}). Give a report.json.") from None
+    validate(report)
+    return report
+
+
+def write(report: dict, path: str | Path) -> None:
+    """Write a checked report as indented UTF-8 JSON; equal reports give equal bytes.
+
+    Raises:
+        InputError: the report breaks the schema.
+    """
+    validate(report)
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    # A name may hold half of a surrogate pair, which UTF-8 cannot; JSON's own escape can.
+    safe = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
+    Path(path).write_text(safe + "\n", "utf-8", newline="\n")
+
+
+def _where(path) -> str:
+    """``report.clocks[3].busy`` from a path of keys and indices."""
+    return "report" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)
+
+
+def _rule(error: ValidationError) -> str:
+    """Rule, value and advice of a schema error, in our wording."""
+    limit, value = error.validator_value, error.instance
+    if error.validator == "required":
+        missing = next(k for k in limit if k not in value)
+        return f"must have the key '{missing}', not only {_short(', '.join(value))}. {_HINT}"
+    if error.validator == "const" and error.absolute_path and error.absolute_path[-1] == "schema":
+        return f"must be {limit!r}, not {_short(repr(value))}. Read it with the gatewright that wrote it."
+    rules = {
+        "type": lambda: "must be " + _types(limit),
+        "enum": lambda: "must be one of " + ", ".join(json.dumps(v) for v in limit),
+        "minimum": lambda: f"must be at least {limit}",
+        "exclusiveMinimum": lambda: f"must be above {limit}",
+        "maximum": lambda: f"must be at most {limit}",
+        "minItems": lambda: f"must have at least {limit} entries",
+        "maxItems": lambda: f"must have at most {limit} entries",
+        "pattern": lambda: f"must be {_described(error)}",
+    }
+    rule = rules[error.validator]() if error.validator in rules else f"must keep to {error.validator}"
+    return f"{rule}, not {_short(repr(value))}. {_HINT}"
+
+
+def _types(limit: str | list[str]) -> str:
+    kinds = [limit] if isinstance(limit, str) else limit
+    return " or ".join(_ARTICLES.get(k, f"a {k}") for k in kinds)
+
+
+def _described(error: ValidationError) -> str:
+    """The description of what a pattern stands for, as the middle of a sentence."""
+    text = error.schema["description"].rstrip(".")
+    return text[0].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _leaves(value, path: tuple) -> Iterator[tuple[tuple, object]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _leaves(item, (*path, i))
+    else:
+        yield path, value
+
+
+def _check_counts(report: dict) -> None:
+    """No comparison may agree more often than it was made."""
+    for i, e in enumerate(report["executors"]):
+        for part, whole in (("equal", "inputs"), ("values_equal", "values")):
+            if e[part] > e[whole]:
+                where = _where(("executors", i, part))
+                raise InputError(f"{where}: must be at most {whole}, {e[whole]}, not {e[part]}. {_HINT}")
+
+
+def _check_ranges(report: dict) -> None:
+    """Ranges run upward in whole steps, as ``compiler.ir.types.Int`` has them."""
+    ends = [(("model", "input", "range"), report["model"]["input"]["range"])]
+    if report["output"]:
+        ends.append((("output", "range"), report["output"]["range"]))
+    for where, (lo, hi, step) in ends:
+        if step < 1 or lo > hi or (hi - lo) % step:
+            raise InputError(
+                f"{_where(where)}: must run upward in whole steps, not {lo}..{hi} by {step}. {_HINT}"
+            )
