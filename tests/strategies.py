@@ -1,0 +1,312 @@
+"""Random integer graphs for Hypothesis, over all ops, always with inputs that fit them.
+
+Hypothesis draws the structure and one seed; numpy draws constants and inputs from that seed.
+"""
+
+from math import prod
+
+import numpy as np
+from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Const, Graph, Input, Node, Value
+from gatewright.compiler.ir.ops import (
+    OPS,
+    Add,
+    ArgMax,
+    Conv2d,
+    MatMul,
+    MaxPool,
+    Mul,
+    Reshape,
+    Threshold,
+    Transpose,
+)
+from gatewright.compiler.ir.types import Int, TensorType
+from hypothesis import strategies as st
+
+# Above this many bits a value feeds no further product, so that chains stay within 62 bits.
+_PRODUCT_BITS = 14
+_NAMES = ("", "", "layer", "a b", 'quo"te', "new\nline", "ünïcode", "%7", "x:y")
+
+# What front ends make; it is such sequences that passes match.
+_MOTIFS = (
+    (MatMul, Add, Mul, Add, Threshold),
+    (MatMul, Mul, Threshold),
+    (MatMul, Threshold),
+    (Conv2d, Transpose, Add, Threshold, Transpose, MaxPool),
+    (Conv2d, MaxPool, Threshold),
+    (Transpose, Threshold, Reshape, MatMul),
+    (Transpose, Reshape, MatMul, Threshold),
+    (Reshape, Threshold, Threshold),
+    (Transpose, Transpose, Add),
+)
+
+
+def dtypes() -> st.SearchStrategy[Int]:
+    """Unsigned, two's complement, bipolar and shifted ranges of 1 to 8 bits."""
+    bits = st.integers(1, 8)
+    return st.one_of(
+        bits.map(lambda b: Int(0, 2**b - 1)),
+        bits.map(lambda b: Int(-(2 ** (b - 1)), 2 ** (b - 1) - 1)),
+        st.just(Int(-1, 1, 2)),
+        st.tuples(st.integers(-20, 20), st.integers(0, 30), st.integers(1, 4)).map(
+            lambda t: Int(t[0], t[0] + t[1] * t[2], t[2])
+        ),
+    )
+
+
+def arrays(rng: np.random.Generator, type_: TensorType, frames: int = 4) -> np.ndarray:
+    """Frames of a type, int64 (frames, *shape): one all smallest, one all largest, the others random."""
+    d = type_.dtype
+    values = d.lo + d.step * rng.integers(0, d.levels, (frames, *type_.shape))
+    values[0] = d.lo
+    values[-1] = d.hi
+    return values
+
+
+class Builder:
+    """Adds random nodes to a growing graph."""
+
+    def __init__(self, draw, rng: np.random.Generator):
+        self.draw, self.rng = draw, rng
+        self.values: list[Value] = []
+
+    def one_of(self, *choices):
+        """One of the choices; Hypothesis shrinks towards the first."""
+        return self.draw(st.sampled_from(choices))
+
+    def integer(self, low: int, high: int) -> int:
+        """An integer in [low, high]."""
+        return self.draw(st.integers(low, high))
+
+    def name(self, label: str) -> str:
+        """A unique name, or none."""
+        name = self.one_of(*_NAMES)
+        return f"{name} {label}{len(self.values)}" if name else ""
+
+    def pick(self, fits) -> Value | None:
+        """A value that fits, the newest more often than others."""
+        found = [v for v in reversed(self.values) if fits(v)]
+        if not found:
+            return None
+        return found[0] if self.integer(0, 3) else self.one_of(*found)
+
+    def input(self) -> None:
+        """Add an input: mostly an image, else a vector or a matrix."""
+        axes = self.one_of(3, 3, 1, 2)
+        shape = tuple(self.integer(1, 5) for _ in range(axes))
+        name = self.one_of(*_NAMES) + f" in{len(self.values)}"
+        self.values.append(Input(name, TensorType(shape, self.draw(dtypes()))))
+
+    def const(self, shape, low: int, high: int) -> Const:
+        """A random constant; sometimes bipolar, or all the same."""
+        kind = self.integer(0, 5)
+        if kind == 1:
+            return Const(self.rng.choice([-1, 1], shape))
+        if kind == 2:
+            return Const(np.full(shape, self.rng.integers(low, high + 1)))
+        return Const(self.rng.integers(low, high + 1, shape), self.one_of("", "c"))
+
+    def add(self, op: type) -> None:
+        """Add a node of this op, if any value fits it."""
+        operands = _MAKERS[op](self)
+        if operands:
+            made, *inputs = operands
+            if self.integer(0, 11) == 11:
+                inputs[0] = Const(arrays(self.rng, inputs[0].type, 2)[0])
+            self.values.append(Node(made, tuple(inputs), self.name(made.name)))
+
+
+def _narrow(v: Value, axes: int = 0) -> bool:
+    shape = v.type.shape
+    return v.type.dtype.bits <= _PRODUCT_BITS and len(shape) >= 1 and (not axes or len(shape) == axes)
+
+
+def _weights(b: Builder, shape) -> Const:
+    half = 2 ** (b.integer(1, 8) - 1)
+    return b.const(shape, -half, half - 1)
+
+
+def _bias(b: Builder, columns: int) -> tuple[Const, ...]:
+    return (b.const((columns,), -300, 300),) if b.integer(0, 1) else ()
+
+
+def _matmul(b: Builder):
+    x = b.pick(_narrow)
+    if x is None:
+        return None
+    m = b.integer(1, 4)
+    return MatMul(), x, _weights(b, (x.type.shape[-1], m)), *_bias(b, m)
+
+
+def _window(b: Builder, size: tuple[int, int]):
+    kernel, dilations, pads = [], [], [0, 0, 0, 0]
+    for axis, length in enumerate(size):
+        k = b.one_of(1, min(2, length), min(3, length), min(length, 5))
+        d = b.integer(1, 2) if 2 * (k - 1) < length else 1
+        for side in (axis, axis + 2):
+            pads[side] = b.one_of(0, min(1, k - 1), min(2, d * (k - 1))) if length >= d else 0
+        kernel.append(k)
+        dilations.append(d)
+    strides = (b.one_of(1, 1, 2, 3), b.one_of(1, 1, 2, 3))
+    return tuple(kernel), strides, tuple(pads), tuple(dilations)
+
+
+def _conv2d(b: Builder):
+    x = b.pick(lambda v: _narrow(v, 3))
+    if x is None:
+        return None
+    h, w, c = x.type.shape
+    kernel, strides, pads, dilations = _window(b, (h, w))
+    groups = b.one_of(1, 1, *(g for g in range(2, c + 1) if c % g == 0))
+    m = groups * b.integer(1, 2)
+    weights = _weights(b, (*kernel, c // groups, m))
+    return Conv2d(strides, pads, dilations, groups), x, weights, *_bias(b, m)
+
+
+def _maxpool(b: Builder):
+    x = b.pick(lambda v: len(v.type.shape) == 3)
+    return x and (MaxPool(*_window(b, x.type.shape[:2])), x)
+
+
+def _elementwise(op, limit: int, low: int, high: int):
+    def make(b: Builder):
+        x = b.pick(lambda v: _narrow(v) or (op is Add and v.type.dtype.bits <= 30))
+        if x is None:
+            return None
+        shape = x.type.shape
+        others = [v for v in b.values if v.type.shape == shape and v.type.dtype.bits <= limit]
+        kind = b.integer(0, 4)
+        if kind == 0 and others:
+            return op(), x, b.one_of(*others)
+        if kind == 1:
+            return op(), b.const(shape, low, high), x
+        return op(), x, b.const(((1,), shape[-1:], shape)[b.integer(0, 2)], low, high)
+
+    return make
+
+
+def _threshold(b: Builder):
+    x = b.pick(lambda v: len(v.type.shape) >= 1)
+    if x is None:
+        return None
+    d = x.type.dtype
+    if d.levels <= 8 and b.integer(0, 3) == 0:
+        row = d.lo + d.step * np.arange(1, d.levels) if d.levels > 1 else np.array([d.hi + 1])
+        return Threshold(d.lo, d.step), x, Const(np.repeat(row[None], b.one_of(1, x.type.shape[-1]), 0))
+    n = b.one_of(1, 2 ** b.integer(1, 5) - 1, 3)
+    rows = b.one_of(1, x.type.shape[-1])
+    t = np.sort(b.rng.integers(d.lo - 2, d.hi + 4, (rows, n)), axis=1)
+    if b.integer(0, 3) == 0:
+        t[:] = t[0]
+    bias, step = b.one_of((0, 1), (-1, 2), (-(2 ** (n.bit_length() - 1)), 1), (b.integer(-9, 9), 3))
+    return Threshold(bias, step), x, Const(t, b.one_of("", "t"))
+
+
+def _argmax(b: Builder):
+    x = b.pick(lambda v: len(v.type.shape) >= 2) or b.pick(lambda v: len(v.type.shape) == 1)
+    return x and (ArgMax(), x)
+
+
+def _reshape(b: Builder):
+    x = b.pick(lambda v: True)
+    shape, size = x.type.shape, x.type.size
+    choices = [(size,), (1, *shape), tuple(d for d in shape if d != 1), shape]
+    choices += [(f, size // f) for f in range(2, size) if size % f == 0]
+    if len(shape) > 1:
+        choices += [(prod(shape[:-1]), shape[-1]), (shape[0], size // shape[0])]
+    target = b.one_of(*(c for c in choices if len(c) <= 4))
+    return Reshape(target), x
+
+
+def _transpose(b: Builder):
+    x = b.pick(lambda v: len(v.type.shape) >= 1)
+    if x is None:
+        return None
+    axes = tuple(range(len(x.type.shape)))
+    if len(axes) == 3 and b.integer(0, 2):
+        return Transpose(b.one_of((2, 0, 1), (1, 2, 0))), x
+    return Transpose(tuple(b.draw(st.permutations(axes)))), x
+
+
+_MAKERS = {
+    MatMul: _matmul,
+    Conv2d: _conv2d,
+    Add: _elementwise(Add, 30, -40, 40),
+    Mul: _elementwise(Mul, 8, -3, 3),
+    Threshold: _threshold,
+    ArgMax: _argmax,
+    MaxPool: _maxpool,
+    Reshape: _reshape,
+    Transpose: _transpose,
+}
+assert set(_MAKERS) == set(OPS)
+
+
+def _encoding(b: Builder, type_: TensorType) -> InputEncoding:
+    axes = len(type_.shape)
+    perm = tuple(b.draw(st.permutations(range(axes))))
+    source = [0] * axes
+    for a, length in zip(perm, type_.shape, strict=True):
+        source[a] = length
+    rows, count = b.one_of(1, *source[:1]), type_.dtype.levels - 1
+    if b.integer(0, 1) == 0:
+        return InputEncoding(tuple(source), perm)
+    t = np.sort(b.rng.normal(size=(rows, count)).astype(np.float32), axis=1)
+    return InputEncoding(tuple(source), perm, t, b.one_of(None, 0.1))
+
+
+def _decoding(b: Builder, type_: TensorType) -> OutputDecoding:
+    perm = tuple(b.draw(st.permutations(range(len(type_.shape)))))
+    source = tuple(type_.shape[a] for a in perm)
+    scale = b.rng.normal(size=b.one_of((1,), source[:1] or (1,)))
+    return OutputDecoding(source, perm, scale, b.rng.normal(size=(1,)))
+
+
+@st.composite
+def graphs_with_inputs(draw) -> tuple[Graph, tuple[np.ndarray, ...]]:
+    """A random valid graph and integer frames in its source layout, for ``run_through``."""
+    b = Builder(draw, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+    for _ in range(b.integer(1, 2)):
+        b.input()
+    inputs = tuple(b.values)
+    for _ in range(b.integer(0, 3)):
+        steps = b.one_of(*_MOTIFS) if b.integer(0, 2) else [b.one_of(*OPS) for _ in range(3)]
+        for op in steps:
+            b.add(op)
+    used = {id(v) for node in b.values if isinstance(node, Node) for v in node.inputs}
+    outputs = [v for v in b.values if id(v) not in used and isinstance(v, Node)] or [b.values[-1]]
+    if b.integer(0, 3) == 0:
+        outputs.append(b.one_of(*b.values))
+    plain = b.integer(0, 1)
+    graph = Graph(
+        inputs,
+        tuple(outputs),
+        b.one_of("model", 'odd "name"\n'),
+        () if plain else tuple(_encoding(b, i.type) for i in inputs),
+        () if plain else tuple(_decoding(b, o.type) for o in outputs),
+    )
+    return graph, tuple(_source(graph, i, arrays(b.rng, v.type)) for i, v in enumerate(inputs))
+
+
+def _source(graph: Graph, i: int, frames: np.ndarray) -> np.ndarray:
+    if not graph.encodings:
+        return frames
+    return frames.transpose((0, *(1 + int(a) for a in np.argsort(graph.encodings[i].perm))))
+
+
+def graphs() -> st.SearchStrategy[Graph]:
+    """Random valid graphs over all ops."""
+    return graphs_with_inputs().map(lambda case: case[0])
+
+
+def run_through(graph: Graph, frames: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Integer outputs in the source's layout for integer frames in the source's layout."""
+    if graph.encodings:
+        frames = tuple(
+            e.apply(f, i.type) for e, f, i in zip(graph.encodings, frames, graph.inputs, strict=True)
+        )
+    results = evaluate(graph, *frames)
+    if graph.decodings:
+        return [d.integers(r) for d, r in zip(graph.decodings, results, strict=True)]
+    return list(results)
