@@ -1,5 +1,7 @@
 """A report as a compile of a small image classifier for a ULX3S would write it, and a bare one."""
 
+import copy
+
 LAYERS = [
     ("conv0", "conv2d", "[-1143..1143][28, 28, 16]", 112896),
     ("act0", "threshold", "[0..15][28, 28, 16]", 0),
@@ -68,7 +70,7 @@ def full() -> dict:
             "title": "ULX3S-85F",
             "part": "LFE5U-85F-6BG381C",
             "family": "ecp5",
-            "capacity": CAPACITY,
+            "capacity": dict(CAPACITY),
         },
         "stage": "bitstream",
         "clock_mhz": 50.0,
@@ -84,7 +86,7 @@ def full() -> dict:
             "units": units,
         },
         "clocks": clocks,
-        "timing": {"asked_mhz": 50.0, "fmax_mhz": 61.24, "met": True, "critical_path": PATH},
+        "timing": {"asked_mhz": 50.0, "fmax_mhz": 61.24, "met": True, "critical_path": list(PATH)},
         "executors": executors(),
         "output": {"shape": [1], "range": [0, 9, 1], "scale": [], "offset": []},
         "files": {"bitstream": "digits.bit", "verilog": "rtl/digits.v", "page": "report.html"},
@@ -138,3 +140,45 @@ def minimal() -> dict:
         "tools": {},
         "seconds": {},
     }
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "\x1b[2J\x07[bold]x[/bold] {}",
+    "\u202egnp.exe \ud800 http://forged.example/",
+    "features.0.a_very_long_module_path." * 20 + "conv.weight_quant",
+    "m" * 300,
+]
+
+
+def edited(report: dict, path: str, value) -> dict:
+    """A copy of a report with one entry replaced, or taken out when ``value`` is ``...``."""
+    *parents, last = [int(k) if k.isdigit() else k for k in path.split(".")]
+    result = copy.deepcopy(report)
+    holder = result
+    for key in parents:
+        holder = holder[key]
+    if value is ...:
+        del holder[last]
+    else:
+        holder[last] = value
+    return result
+
+
+def hostile(name: str) -> dict:
+    """The full report with every name from outside replaced."""
+    report = full()
+    report["model"] |= {"name": name, "file": name}
+    report["board"] |= {"title": name, "part": name, "family": name}
+    for entry in report["model"]["layers"]:
+        entry |= {"name": name, "op": name, "type": name}
+    for entry in (*report["resources"]["units"], *report["clocks"]):
+        entry |= {"name": name, "module": name, "layer": name}
+    for entry in report["executors"]:
+        entry |= {"name": name, "against": name, "note": name}
+    report["timing"]["critical_path"] = [name] * 3
+    report["tools"] = {name: name}
+    report["files"] = {"bitstream": "a.bit", name: "rtl/<b>&\"'.v"}
+    return report
