@@ -1,0 +1,193 @@
+"""Elementwise nodes: each becomes a step of its tensor's float chain."""
+
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
+
+from ...errors import GraphError
+from ..ir.graph import Const
+from ..ir.ops import Add
+from .chain import AddStep, ClipStep, DivStep, LeakyStep, MulStep, compress
+from .source import SourceNode, aligned, along_channels, parameter
+from .tensors import Constant, Tensor, on_channels, rows
+
+_INTEGER_TYPES = (
+    TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16,
+    TensorProto.INT32, TensorProto.UINT32, TensorProto.INT64, TensorProto.UINT64,
+)  # fmt: skip
+
+
+def _operands(node: SourceNode) -> tuple[Tensor, Constant, bool]:
+    """The computed operand, the constant one, and whether the constant comes first."""
+    if len(node.operands) == 2 and all(isinstance(o, Tensor) for o in node.operands):
+        raise GraphError(
+            "one operand must be a constant, but both are computed (a residual connection or a gate). "
+            "Only chains of layers are supported."
+        )
+    first = isinstance(node.operands[0], Constant)
+    return node.tensor(int(first)), node.constant(int(not first), "the constant"), first
+
+
+def add_constant(tensor: Tensor, constant: Constant, what: str) -> Tensor:
+    """``tensor + constant``: an integer sum where the constant is quantized with the tensor's own scale,
+    else a float step."""
+    constant = aligned(constant, tensor, what)
+    codes = integer_bias(tensor, constant)
+    if codes is not None:
+        if not codes.any():
+            return tensor
+        axes, table = rows(codes, tensor.shape, 0)
+        return replace(tensor, value=on_channels(tensor.value, axes, lambda v: Add()(v, Const(table))))
+    return _stepped(tensor, AddStep, compress(constant.values), 0)
+
+
+def integer_bias(tensor: Tensor, constant: Constant) -> np.ndarray | None:
+    """Codes of an aligned constant that is quantized with exactly the scale of the tensor, else None."""
+    if constant.codes is None or tensor.pending or not tensor.chain.only_scale():
+        return None
+    scale = tensor.chain.steps[0].params[0]
+    if not np.array_equal(*np.broadcast_arrays(scale, constant.scale.astype(np.float64), constant.codes)[:2]):
+        return None
+    return compress(constant.codes)
+
+
+def _stepped(tensor: Tensor, step: type, param: np.ndarray, neutral: float) -> Tensor:
+    """One step on top; nothing where the parameter changes no value."""
+    return tensor if (param == neutral).all() else tensor.then(step((param,)))
+
+
+def lower_add(node: SourceNode) -> tuple[Tensor]:
+    """x + c."""
+    tensor, constant, _ = _operands(node)
+    return (add_constant(tensor, constant, "the summand"),)
+
+
+def lower_sub(node: SourceNode) -> tuple[Tensor]:
+    """x - c is x + (-c), and c - x is (-x) + c, also in float32."""
+    tensor, constant, first = _operands(node)
+    if first:
+        minus = np.full((1,) * tensor.rank, -1, dtype=np.float32)
+        return (add_constant(tensor.then(MulStep((minus,))), Constant(constant.values), "the minuend"),)
+    codes = None if constant.codes is None else -constant.codes
+    return (add_constant(tensor, Constant(-constant.values, codes, constant.scale), "the subtrahend"),)
+
+
+def lower_mul(node: SourceNode) -> tuple[Tensor]:
+    """x * c."""
+    tensor, constant, _ = _operands(node)
+    return (_stepped(tensor, MulStep, parameter(constant, tensor, "the factor"), 1),)
+
+
+def lower_div(node: SourceNode) -> tuple[Tensor]:
+    """x / c."""
+    tensor, constant, first = _operands(node)
+    if first:
+        raise GraphError("the divisor must be a constant, but a constant is divided by a computed tensor")
+    divisor = parameter(constant, tensor, "the divisor")
+    if not divisor.all():
+        raise GraphError("the divisor must not be 0")
+    return (_stepped(tensor, DivStep, divisor, 1),)
+
+
+def lower_neg(node: SourceNode) -> tuple[Tensor]:
+    """-x."""
+    tensor = node.tensor()
+    return (tensor.then(MulStep((np.full((1,) * tensor.rank, -1, dtype=np.float32),))),)
+
+
+def lower_batch_normalization(node: SourceNode) -> tuple[Tensor]:
+    """x * f + o with ONNX Runtime's f = gamma * (1 / sqrt(var + eps)) and o = beta - mean * f."""
+    tensor = node.tensor()
+    if node.attribute("training_mode", 0) or not node.attribute("spatial", 1):
+        raise GraphError("batch norm must be in inference mode, per channel. Export after model.eval().")
+    names = ("gamma", "beta", "mean", "variance")
+    gamma, beta, mean, variance = (
+        along_channels(aligned_free(node.constant(i + 1, n), n), tensor, n) for i, n in enumerate(names)
+    )
+    variance = variance + np.float32(node.attribute("epsilon", 1e-5))
+    if not (variance > 0).all():
+        raise GraphError("variance plus epsilon must be above 0")
+    factor = (np.float32(1) / np.sqrt(variance)) * gamma
+    offset = beta - mean * factor
+    tensor = _stepped(tensor, MulStep, compress(factor), 1)
+    return (_stepped(tensor, AddStep, compress(offset), 0),)
+
+
+def aligned_free(constant: Constant, what: str) -> np.ndarray:
+    """Values that must be finite float32, in their own shape."""
+    if constant.values.dtype != np.float32 or not np.isfinite(constant.values).all():
+        raise GraphError(f"{what} must be finite float32 numbers")
+    return constant.values
+
+
+def _clipped(tensor: Tensor, low: float, high: float) -> Tensor:
+    limits = (np.full((1,) * tensor.rank, v, dtype=np.float32) for v in (low, high))
+    return tensor.then(ClipStep(tuple(limits)))
+
+
+def lower_relu(node: SourceNode) -> tuple[Tensor]:
+    """max(x, 0)."""
+    return (_clipped(node.tensor(), 0.0, np.inf),)
+
+
+def lower_clip(node: SourceNode) -> tuple[Tensor]:
+    """min(max(x, low), high); the limits are attributes up to opset 10."""
+    tensor = node.tensor()
+    limits = []
+    for i, (name, default) in enumerate((("min", -np.inf), ("max", np.inf))):
+        constant = node.optional(i + 1, name)
+        value = node.attribute(name, float(default)) if constant is None else constant.values
+        if np.size(value) != 1:
+            raise GraphError(f"{name} must be one number, not {np.size(value)}")
+        limits.append(float(np.asarray(value).item()))
+    if not limits[0] <= limits[1]:
+        raise GraphError(f"min must not be above max, but {limits[0]} is above {limits[1]}")
+    return (_clipped(tensor, *limits),)
+
+
+def lower_leaky_relu(node: SourceNode) -> tuple[Tensor]:
+    """x where x >= 0, else alpha * x."""
+    tensor = node.tensor()
+    alpha = np.full((1,) * tensor.rank, node.attribute("alpha", 0.01), dtype=np.float32)
+    return (_leaky(tensor, alpha),)
+
+
+def lower_prelu(node: SourceNode) -> tuple[Tensor]:
+    """x where x >= 0, else slope * x."""
+    tensor = node.tensor()
+    return (_leaky(tensor, parameter(node.constant(1, "the slope"), tensor, "the slope")),)
+
+
+def _leaky(tensor: Tensor, slope: np.ndarray) -> Tensor:
+    if not (np.isfinite(slope).all() and (slope >= 0).all()):
+        raise GraphError(
+            f"slopes must not be negative, but the smallest is {slope.min()}. "
+            "Constrain them in training: only rising functions become thresholds."
+        )
+    return tensor.then(LeakyStep((slope,)))
+
+
+def lower_identity(node: SourceNode) -> tuple[Tensor]:
+    """x."""
+    return (node.any_tensor(),)
+
+
+def lower_dropout(node: SourceNode) -> tuple[Tensor]:
+    """x, as dropout is at inference."""
+    training = node.optional(2, "training_mode")
+    if training is not None and bool(training.values.any()):
+        raise GraphError("dropout must be in inference mode. Export after model.eval().")
+    return (node.any_tensor(),)
+
+
+def lower_cast(node: SourceNode) -> tuple[Tensor]:
+    """The same number in another type: to float32, or of whole numbers to an integer type."""
+    tensor, to = node.any_tensor(), node.attribute("to", 0)
+    if to == TensorProto.FLOAT:
+        return (replace(tensor, integer=False),)
+    whole = not tensor.pending and tensor.chain.only_scale() and (tensor.chain.steps[0].params[0] == 1).all()
+    if to in _INTEGER_TYPES and whole:
+        return (replace(tensor, integer=True),)
+    kind = TensorProto.DataType.Name(to) if to in TensorProto.DataType.values() else str(to)
+    raise GraphError(f"casts must be to float32, or of whole numbers to an integer type, not to {kind}")

@@ -1,0 +1,165 @@
+"""Quantizer nodes: the end of a float chain, of the model's float input, or of float weights."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import GraphError
+from ..ir.boundary import InputEncoding
+from ..ir.graph import Const, Input, Node, Value
+from ..ir.ops import Mul, Reshape, Transpose
+from ..ir.types import Int, TensorType
+from .chain import Chain
+from .quantizers import Quantizer
+from .staircase import input_staircase, staircase
+from .tensors import Constant, Tensor, oriented, pending_path, rescaled, reshape_param, threshold
+
+# Exactly the multiples of a float32 scale that a float32 product still tells apart.
+_MAX_CODE = 2**31
+
+
+def quantize_constant(constant: Constant, quantizer: Quantizer) -> Constant:
+    """Weights or a bias through their quantizer.
+
+    Raises:
+        GraphError: NaN, or codes that float32 cannot carry.
+    """
+    values = constant.values
+    if values.dtype != np.float32 or not np.isfinite(values).all():
+        raise GraphError(f"the weights must be finite float32 numbers, not {_describe(values)}")
+    shape = np.broadcast_shapes(values.shape, quantizer.shape(values.ndim))
+    if shape != values.shape:
+        raise GraphError(f"the scale must broadcast to the weights' shape {values.shape}, not {shape}")
+    codes = quantizer.codes(values)
+    scaled_values = (codes * quantizer.scale.astype(np.float64)).astype(np.float32)
+    if np.abs(codes).max(initial=0) > _MAX_CODE or not np.isfinite(scaled_values).all():
+        raise GraphError("the weights must be whole multiples of their scale within float32's range")
+    return Constant(scaled_values, codes, quantizer.scale)
+
+
+def quantize_tensor(tensor: Tensor, quantizer: Quantizer, name: str) -> Tensor:
+    """A computed tensor through a quantizer: thresholds on its integers.
+
+    Raises:
+        GraphError: the chain is not monotone, or too large a range.
+    """
+    if np.broadcast_shapes(tensor.shape, quantizer.shape(tensor.rank)) != tensor.shape:
+        raise GraphError(f"the scale must broadcast to the tensor's shape {tensor.shape}")
+    tensor = oriented(tensor)
+    dtype = tensor.value.type.dtype
+    thresholds = staircase(tensor.chain, quantizer, dtype.lo, dtype.hi, tensor.rank)
+    if _is_identity(thresholds, quantizer, dtype):
+        return rescaled(tensor.value, quantizer.scale)
+    value = threshold(tensor.value, thresholds, quantizer.lo, quantizer.step, name)
+    return rescaled(value, quantizer.scale)
+
+
+def _is_identity(thresholds: np.ndarray, quantizer: Quantizer, dtype: Int) -> bool:
+    """Whether the codes are the integers themselves, as after a second, equal quantizer."""
+    if quantizer.step != 1 or not quantizer.lo <= dtype.lo <= dtype.hi <= quantizer.hi:
+        return False
+    codes = np.arange(quantizer.lo + 1, quantizer.hi + 1)
+    return bool((thresholds == np.clip(codes, dtype.lo, dtype.hi + 1)).all())
+
+
+def encode_input(tensor: Tensor, quantizer: Quantizer) -> tuple[Input, InputEncoding, np.ndarray]:
+    """The model's float input as integers, for the quantizer that ``tensor`` (still pending) meets.
+
+    Returns:
+        The integer input, its encoding, and -1 for channels whose integers are the negated codes.
+    Raises:
+        GraphError: the chain is not monotone or varies along another axis than the first.
+    """
+    placeholder, path = pending_path(tensor.value)
+    chain, there = tensor.chain, quantizer
+    for node in reversed(path):
+        chain, there = chain.moved(_undo(node)), there.moved(_undo(node))
+    shape = placeholder.type.shape
+    sign = _input_sign(chain, there, len(shape))
+    lo, hi, table = input_staircase(chain, there, sign, len(shape))
+    if any(d > 1 for d in table.shape[1:-1]):
+        raise GraphError("the input's scaling must be one for all or one per channel (its first axis)")
+    source = Input(placeholder.name, TensorType(shape, Int(lo, hi, quantizer.step if hi > lo else 1)))
+    rows_ = table.reshape(-1, table.shape[-1])
+    scale = _report_scale(chain, quantizer)
+    return source, InputEncoding(shape, tuple(range(len(shape))), rows_, scale), sign
+
+
+def quantized_input(tensor: Tensor, source: Input, sign: np.ndarray, quantizer: Quantizer) -> Tensor:
+    """``tensor`` behind its quantizer, in its own layout, computed from the integer input."""
+    value: Value = _negated(source, sign) if (sign < 0).any() else source
+    for node in pending_path(tensor.value)[1]:
+        value = node.op(value, name=node.name)
+    return rescaled(value, quantizer.scale)
+
+
+def _input_sign(chain: Chain, quantizer: Quantizer, rank: int) -> np.ndarray:
+    """-1 for channels whose code falls as the input rises; all of them, or codes symmetric about 0."""
+    direction = np.asarray(chain.direction())
+    direction = direction.reshape((1,) * (rank - direction.ndim) + direction.shape)
+    sign = np.where(direction < 0, -1, 1)
+    if (sign < 0).any() and (sign > 0).any() and quantizer.lo != -quantizer.hi:
+        raise GraphError(
+            "before the input's quantizer either all channels must rise or all must fall, but some do each. "
+            "Scale all channels by numbers of one sign."
+        )
+    return sign
+
+
+def _negated(value: Value, sign: np.ndarray) -> Value:
+    """The input times -1, for all elements or for some along its first axis."""
+    shape = value.type.shape
+    if sign.size == 1:
+        return Mul()(value, Const(sign.reshape(1)))
+    forth = (*range(1, len(shape)), 0)
+    back = (len(shape) - 1, *range(len(shape) - 1))
+    flat = Mul()(Transpose(forth)(value) if len(shape) > 1 else value, Const(sign.reshape(-1)))
+    return Transpose(back)(flat) if len(shape) > 1 else flat
+
+
+def _undo(node: Node):
+    """Maps parameters from the layout behind a node to the layout before it."""
+    before, after = node.inputs[0].type.shape, node.type.shape
+    if isinstance(node.op, Transpose):
+        inverse = np.argsort(node.op.perm)
+        return lambda p: p.transpose(inverse)
+    if isinstance(node.op, Reshape):
+        return lambda p: reshape_param(p, after, before)
+    # Pooling keeps the channels, which are the last axis of its layout (H, W, C).
+    return _pooled_param
+
+
+def _pooled_param(param: np.ndarray) -> np.ndarray:
+    if param.ndim != 3 or param.shape[:2] != (1, 1):
+        raise GraphError("a scaling that varies over the image must not come before the input's pooling")
+    return param
+
+
+def _report_scale(chain: Chain, quantizer: Quantizer) -> float | None:
+    """Input floats per code, where that is one number."""
+    parts = chain.affine()
+    if parts is None or parts[0].size != 1 or quantizer.scale.size != 1 or not parts[0].item():
+        return None
+    return abs(quantizer.scale.item() / float(parts[0].item()))
+
+
+def _describe(values: np.ndarray) -> str:
+    return str(values.dtype) if values.dtype != np.float32 else "NaN or infinity"
+
+
+def same_encoding(a: InputEncoding, b: InputEncoding) -> bool:
+    """Whether two encodings give the same integers for every input."""
+    if a.thresholds is None or b.thresholds is None:
+        return a.thresholds is b.thresholds
+    return a.thresholds.shape == b.thresholds.shape and bool((a.thresholds == b.thresholds).all())
+
+
+def integer_input(name: str, shape: tuple[int, ...], lo: int, hi: int, step: int) -> Tensor:
+    """The tensor of an input that already holds integers."""
+    value = Input(name, TensorType(shape, Int(lo, hi, step)))
+    return rescaled(value, np.ones((1,) * len(shape)))
+
+
+def pending_input(name: str, shape: tuple[int, ...]) -> Tensor:
+    """The tensor of a float input that a quantizer has yet to meet."""
+    return replace(Tensor(Input(name, TensorType(shape, Int(0, 0))), Chain()), pending=True)
