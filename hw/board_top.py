@@ -42,7 +42,7 @@ module board_top (
     output wire led_ready,
     output wire led_busy
 );
-    wire clk;
+    {keep}wire clk;
     wire locked;
     wire rst;
     wire busy;
@@ -192,6 +192,8 @@ def board_top(
         out_msb=out_bits - 1,
         led="" if board.leds.active_low else "~",
         led_busy="~" if board.leds.active_low else "",
+        # The pin file constrains the PLL's net by this name.
+        keep="(* keep *) " if pll.uses_pll else "",
         clock=_clock(board, pll),
         button="~" if board.button.active_low else "",
         in_bits=in_bits,
