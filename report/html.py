@@ -116,7 +116,7 @@ def _fullest(report: dict) -> Markup:
     kind = full[0].lower()
     need, have = report["resources"]["total"][kind], report["board"]["capacity"][kind]
     more = f"{count(need)} of {count(have)}, {report['resources']['source']}"
-    return _figure("Fullest resource", share(full[1]) if have else "none left", full[0], more)
+    return _figure("Fullest resource", share(full[1]) if have else "over 100 %", full[0], more)
 
 
 def _checks_section(report: dict) -> Markup:

@@ -67,7 +67,7 @@ def values_section(report: dict) -> Markup:
     if made:
         more = [("Scale", _numbers(made["scale"])), ("Offset", _numbers(made["offset"]))]
         cards.append(_card("Output", made, more))
-    note = "Real value = scale × integer + offset."
+    note = "Real value = scale × integer + offset, where there are any."
     return element(
         "section",
         element("h2", "Input and output"),

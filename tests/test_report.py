@@ -1,12 +1,13 @@
 """The report: its schema refuses what is wrong, and its findings and terminal text follow the figures."""
 
+import doctest
 import io
 from pathlib import Path
 
 import gatewright.report
 import pytest
 from gatewright.errors import InputError
-from gatewright.report import read, show, validate, write
+from gatewright.report import markup, read, show, validate, words, write
 from gatewright.report.docs import markdown
 from gatewright.report.facts import FAILED, OPEN, PASSED, bottleneck, by_layer, checks
 from gatewright.report.schema import schema
@@ -168,6 +169,13 @@ def test_verdicts_follow_the_figures():
     )[3]
     assert (wrong.verdict, wrong.finding) == (FAILED, "{} differs from {} on 2 inputs of 200 (3 values).")
     assert checks(edited(full(), "executors.1.against", None))[3].verdict == OPEN
+
+
+@pytest.mark.parametrize("module", [words, markup], ids=["words", "markup"])
+def test_examples_in_docstrings_hold(module):
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert not result.failed
 
 
 # terminal
