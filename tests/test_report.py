@@ -32,7 +32,7 @@ def printed(report: dict, encoding: str = "utf-8") -> str:
 # schema
 
 
-@pytest.mark.parametrize("report", [full(), minimal()], ids=["full", "minimal"])
+@pytest.mark.parametrize("report", [full(), minimal(), hostile(HOSTILE[4])], ids=["full", "minimal", "odd"])
 def test_schema_accepts(report, tmp_path):
     validate(report)
     later = report | {"arena_bytes": 4096}
