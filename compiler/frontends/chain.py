@@ -24,8 +24,8 @@ class Step:
 
     def __post_init__(self):
         for p in self.params:
-            if np.isnan(p).any():
-                raise GraphError(f"{self.label}: constants must be numbers, not NaN")
+            if not np.isfinite(p).all():
+                raise GraphError(f"{self.label}: constants must be finite, but hold NaN or infinity")
 
     @property
     def label(self) -> str:
@@ -63,10 +63,10 @@ class ScaleStep(Step):
 
 
 class MulStep(Step):
-    """``x * c``."""
+    """``x * c``; 0 for c = 0 even where x has overflowed, for which the source has NaN."""
 
     def apply(self, x):
-        return x * self.params[0]
+        return np.where(self.params[0] == 0, np.float32(0), x * self.params[0])
 
     def direction(self):
         return np.sign(self.params[0]).astype(np.int64)
@@ -104,15 +104,19 @@ class AddStep(Step):
 class ClipStep(Step):
     """``min(max(x, low), high)``; a ReLU has low 0 and high infinity."""
 
+    def __post_init__(self):
+        """Limits may be infinite; that they are ordered, so not NaN, is the caller's part."""
+
     def apply(self, x):
         return np.minimum(np.maximum(x, self.params[0]), self.params[1])
 
 
 class LeakyStep(Step):
-    """``x`` where x >= 0, else ``slope * x``, slope not negative."""
+    """``x`` where x >= 0, else ``slope * x``, slope not negative; a slope of 0 gives 0 as in a MulStep."""
 
     def apply(self, x):
-        return np.where(x >= 0, x, x * self.params[0]).astype(np.float32)
+        slope = self.params[0]
+        return np.where(x >= 0, x, np.where(slope == 0, np.float32(0), x * slope))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,19 +130,9 @@ class Chain:
         return Chain((*self.steps, step))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """The float32 value for int64 ``x``, or for float32 ``x`` of a float input.
-
-        Raises:
-            GraphError: the chain gives NaN, as 0 times infinity does.
-        """
+        """The float32 value for int64 ``x``, or for float32 ``x`` of a float input; never NaN."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            y = reduce(lambda v, step: step.apply(v), self.steps, x)
-        if y.dtype.kind == "f" and np.isnan(y).any():
-            raise GraphError(
-                "the values between two quantizers must be numbers, but these overflow to NaN. "
-                "Check the scales and the batch norm's statistics."
-            )
-        return y
+            return reduce(lambda v, step: step.apply(v), self.steps, x)
 
     def direction(self) -> np.ndarray:
         """The product of the steps' directions; one element where no parameter is per channel."""

@@ -69,6 +69,7 @@ def lower_sub(node: SourceNode) -> tuple[Tensor]:
     if first:
         minus = np.full((1,) * tensor.rank, -1, dtype=np.float32)
         return (add_constant(tensor.then(MulStep((minus,))), Constant(constant.values), "the minuend"),)
+    constant = aligned(constant, tensor, "the subtrahend")
     codes = None if constant.codes is None else -constant.codes
     return (add_constant(tensor, Constant(-constant.values, codes, constant.scale), "the subtrahend"),)
 
@@ -138,8 +139,8 @@ def lower_clip(node: SourceNode) -> tuple[Tensor]:
     for i, (name, default) in enumerate((("min", -np.inf), ("max", np.inf))):
         constant = node.optional(i + 1, name)
         value = node.attribute(name, float(default)) if constant is None else constant.values
-        if np.size(value) != 1:
-            raise GraphError(f"{name} must be one number, not {np.size(value)}")
+        if np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiu":
+            raise GraphError(f"{name} must be one number")
         limits.append(float(np.asarray(value).item()))
     if not limits[0] <= limits[1]:
         raise GraphError(f"min must not be above max, but {limits[0]} is above {limits[1]}")

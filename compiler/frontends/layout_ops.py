@@ -51,27 +51,33 @@ def lower_squeeze(node: SourceNode) -> tuple[Tensor]:
     """Axes of size 1 taken out."""
     tensor = node.any_tensor()
     full = (node.batch, *tensor.shape)
-    axes = _axes(node, len(full)) or [i for i, d in enumerate(full) if d == 1]
+    axes = _normalized(_axes(node), len(full)) or [i for i, d in enumerate(full) if d == 1]
     return (_reshaped(node, tensor, tuple(d for i, d in enumerate(full) if i not in axes)),)
 
 
 def lower_unsqueeze(node: SourceNode) -> tuple[Tensor]:
     """Axes of size 1 put in."""
     tensor = node.any_tensor()
-    axes = _axes(node, -1)
-    rest = iter((node.batch, *tensor.shape))
+    axes = _axes(node)
     rank = tensor.rank + 1 + len(axes)
-    axes = [a % rank for a in axes]
+    axes = _normalized(axes, rank)
+    rest = iter((node.batch, *tensor.shape))
     return (_reshaped(node, tensor, tuple(1 if i in axes else next(rest) for i in range(rank))),)
 
 
-def _axes(node: SourceNode, rank: int) -> list[int]:
-    """The axes attribute (up to opset 12) or operand; not negative unless ``rank`` is."""
+def _axes(node: SourceNode) -> list[int]:
+    """The axes attribute (up to opset 12) or operand."""
     if len(node.operands) > 1 and node.operands[1] is not None:
-        axes = node.integers(1, "the axes")
-    else:
-        axes = list(node.attribute("axes", ()))
-    return [a % rank for a in axes] if rank > 0 else axes
+        return node.integers(1, "the axes")
+    return list(node.attribute("axes", ()))
+
+
+def _normalized(axes: list[int], rank: int) -> list[int]:
+    """The axes counted from the front."""
+    result = [a % rank for a in axes if -rank <= a < rank]
+    if len(set(result)) != len(axes):
+        raise GraphError(f"axes must be different ones of {rank}, not {axes}")
+    return result
 
 
 def _reshaped(node: SourceNode, tensor: Tensor, full: tuple[int, ...]) -> Tensor:
@@ -136,7 +142,7 @@ def lower_top_k(node: SourceNode) -> tuple[None, Tensor]:
 
 def _arg_max(node: SourceNode, axis: int, keep: bool) -> Tensor:
     tensor = node.tensor()
-    axis = axis % (tensor.rank + 1) - 1
+    axis = _normalized([axis], tensor.rank + 1)[0] - 1
     if axis < 0:
         raise GraphError("the axis must not be the batch")
     tensor = oriented(tensor)

@@ -67,7 +67,7 @@ def lower_gemm(node: SourceNode) -> tuple[Tensor]:
 
 def _product(node: SourceNode, weights: Constant, bias: Constant | None) -> Tensor:
     """x @ w + b for w of shape (K, M)."""
-    value, scale = plain(node.tensor(), node.name + "_clip")
+    value, scale = plain(node.tensor())
     codes, weight_scale = _weights(weights)
     if codes.ndim != 2:
         raise GraphError(f"the weights must have 2 axes, not shape {codes.shape}")
@@ -105,7 +105,7 @@ def lower_conv(node: SourceNode) -> tuple[Tensor]:
             f"convolutions must be 2-D, with frames (C, H, W), not {tensor.shape} "
             f"with weights {weights.values.shape}. Give 1-D data a height of 1."
         )
-    value, scale = plain(tensor, node.name + "_clip")
+    value, scale = plain(tensor)
     codes, weight_scale = _weights(weights)
     channels = codes.shape[0]
     scales = scale * _column_scale(np.moveaxis(weight_scale, 0, -1), channels)

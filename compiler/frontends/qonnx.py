@@ -7,15 +7,17 @@ that cannot be imported is reported, not only the first.
 
 import os
 import warnings
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from onnx import ModelProto, TensorProto
+from qonnx.core.datatype import BaseDataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from ...errors import GraphError
 from ..ir.boundary import InputEncoding, OutputDecoding, plain_input
-from ..ir.graph import Graph, Input
+from ..ir.graph import Graph, Input, Value
 from .constants import COMPUTED, MAX_ELEMENTS, compute, literal
 from .handlers import ADVICE, DEFAULT_ADVICE, HANDLERS
 from .onnx_file import read_model, tensor_array
@@ -71,10 +73,11 @@ class _Importer:
             [o.version for o in self.wrapper.model.opset_import if o.domain in _STANDARD_DOMAINS], default=9
         )
         self.tensors: dict[str, Operand] = {}
+        self.batch = 1
         self.failed: set[str] = set()
         self.problems: list[str] = []
         self.inputs: dict[str, tuple[Input, InputEncoding]] = {}
-        self.names: set[str] = set()
+        self.names: dict[str, None] = {}
 
     def run(self) -> None:
         """Meet every input, constant and node that an output needs."""
@@ -82,7 +85,6 @@ class _Importer:
         needed = self._needed()
         for tensor in stored.values():
             self.tensors[tensor.name] = Constant(tensor_array(tensor, MAX_ELEMENTS))
-        self.batch = 1
         for value in self.source.input:
             if value.name not in stored:
                 self._declare_input(value)
@@ -114,9 +116,11 @@ class _Importer:
                 f"qonnx: {label} must have a batch axis and known sizes behind it, not shape {dims}. "
                 "Export with a fixed input shape."
             )
+        if prod(dims[1:]) > MAX_ELEMENTS:
+            raise GraphError(f"qonnx: {label} must have at most {MAX_ELEMENTS} elements a frame, not {dims}")
         self.batch, shape = max(dims[0], 1), tuple(dims[1:])
         name = self._unique(value.name)
-        annotated = self.wrapper.get_tensor_datatype(value.name)
+        annotated = self._datatype(value.name)
         if kind.elem_type == TensorProto.FLOAT and not annotated.is_integer():
             self.tensors[value.name] = pending_input(name, shape)
             return
@@ -129,6 +133,13 @@ class _Importer:
         tensor = integer_input(name, shape, *bounds)
         self.inputs[name] = (tensor.value, plain_input(shape))
         self.tensors[value.name] = tensor
+
+    def _datatype(self, name: str) -> BaseDataType:
+        """FINN's annotation of a tensor; float32 where it has none."""
+        try:
+            return self.wrapper.get_tensor_datatype(name)
+        except (KeyError, ValueError):
+            raise GraphError(f"qonnx: input {name!r} has a finn_datatype that qonnx does not know") from None
 
     def _visit(self, node) -> None:
         """One node: its results, or a problem noted and its outputs marked as failed."""
@@ -185,7 +196,7 @@ class _Importer:
         while unique in self.names:
             count += 1
             unique = f"{name}_{count}"
-        self.names.add(unique)
+        self.names[unique] = None
         return unique
 
     def _quantized(self, node: SourceNode) -> Operand:
@@ -210,12 +221,13 @@ class _Importer:
                 kind = "a constant" if tensor else "undefined"
                 raise GraphError(f"qonnx: output {value.name!r} must depend on the input, but is {kind}")
             try:
-                out, decoding = _decoded(tensor, self._unique(f"{value.name}_clip"))
+                out, decoding = _decoded(tensor)
             except GraphError as error:
                 raise GraphError(f"qonnx: output {value.name!r}: {error}") from None
             outputs.append(out)
             decodings.append(decoding)
-        pairs = list(self.inputs.values())
+        # In the order of declaration, which is that of the names.
+        pairs = [self.inputs[name] for name in self.names if name in self.inputs]
         inputs, encodings = tuple(i for i, _ in pairs), tuple(e for _, e in pairs)
         return Graph(inputs, tuple(outputs), self.name, encodings, tuple(decodings))
 
@@ -228,14 +240,14 @@ _INTEGER_RANGES = {
 }
 
 
-def _decoded(tensor: Tensor, name: str):
+def _decoded(tensor: Tensor) -> tuple[Value, OutputDecoding]:
     """The output's integers, and their floats as ``scale * q + offset``."""
     if tensor.pending:
         raise GraphError("must pass a quantizer on its way from the input")
     parts = tensor.chain.affine()
     value = tensor.value
     if parts is None:
-        value, scale = plain(tensor, name)
+        value, scale = plain(tensor)
         parts = (np.float64(scale), np.float64(0))
     return value, OutputDecoding(
         tensor.shape, tuple(range(tensor.rank)), *(_along_first(p, tensor) for p in parts)

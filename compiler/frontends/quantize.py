@@ -27,9 +27,12 @@ def quantize_constant(constant: Constant, quantizer: Quantizer) -> Constant:
     values = constant.values
     if values.dtype != np.float32 or not np.isfinite(values).all():
         raise GraphError(f"the weights must be finite float32 numbers, not {_describe(values)}")
-    shape = np.broadcast_shapes(values.shape, quantizer.shape(values.ndim))
-    if shape != values.shape:
-        raise GraphError(f"the scale must broadcast to the weights' shape {values.shape}, not {shape}")
+    scale = quantizer.scale
+    aligned_shape = (1,) * (values.ndim - scale.ndim) + scale.shape
+    if len(aligned_shape) > values.ndim or any(
+        s not in (1, v) for s, v in zip(aligned_shape, values.shape, strict=True)
+    ):
+        raise GraphError(f"the scale of shape {scale.shape} must broadcast to the weights' {values.shape}")
     codes = quantizer.codes(values)
     scaled_values = (codes * quantizer.scale.astype(np.float64)).astype(np.float32)
     if np.abs(codes).max(initial=0) > _MAX_CODE or not np.isfinite(scaled_values).all():
@@ -43,8 +46,6 @@ def quantize_tensor(tensor: Tensor, quantizer: Quantizer, name: str) -> Tensor:
     Raises:
         GraphError: the chain is not monotone, or too large a range.
     """
-    if np.broadcast_shapes(tensor.shape, quantizer.shape(tensor.rank)) != tensor.shape:
-        raise GraphError(f"the scale must broadcast to the tensor's shape {tensor.shape}")
     tensor = oriented(tensor)
     dtype = tensor.value.type.dtype
     thresholds = staircase(tensor.chain, quantizer, dtype.lo, dtype.hi, tensor.rank)

@@ -105,13 +105,13 @@ def integer_quantizer(
     """
     if rounding.upper() not in ROUNDING_MODES:
         raise GraphError(f"rounding_mode must be one of {', '.join(ROUNDING_MODES)}, not {rounding!r}")
-    if bits.size != 1 or not np.isfinite(bits).all() or bits.item() != int(bits.item()):
+    if not _whole(bits):
         raise GraphError(f"the bit width must be one whole number, not {_short(bits)}")
     width = int(bits.item())
     if not 1 <= width <= 32:
         raise GraphError(f"the bit width must be 1 to 32, not {width}")
     point = compress(zero_point)
-    if point.size != 1 or not np.isfinite(point).all() or point.item() != int(point.item()):
+    if not _whole(point):
         raise GraphError(f"the zero point must be one whole number, not {_short(point)}. "
                          "Export with symmetric quantizers.")  # fmt: skip
     offset = int(point.item())
@@ -150,6 +150,11 @@ def threshold_quantizer(thresholds: np.ndarray, out_scale: float, out_bias: floa
         f"out_bias must be a whole number of halves of out_scale, not {out_bias} for {out_scale}, "
         "or no integer stands for 0"
     )
+
+
+def _whole(array: np.ndarray) -> bool:
+    """Whether an array is one whole number."""
+    return array.size == 1 and array.dtype.kind in "fiu" and float(array.item()).is_integer()
 
 
 def _short(array: np.ndarray) -> str:

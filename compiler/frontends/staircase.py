@@ -14,11 +14,14 @@ from .quantizers import Quantizer
 
 # Ranges of at most this many integers are checked completely.
 EXHAUSTIVE = 4096
+# Values evaluated at once for that check; layers with many channels get fewer points each.
+_MAX_SAMPLES = 2**24
 # Above this many thresholds in one layer, tables and hardware are out of reach anyway.
 MAX_THRESHOLDS = 2**22
 # Products of an accumulator and a float64 scale keep every integer below this apart.
 _MAX_INTEGER = 2**53
-_INFINITY_KEY = 0x7F800000
+# The largest finite float32 in the order of ``float_of_key``; infinity is one more.
+_LARGEST_KEY = 0x7F7FFFFF
 
 CodeOf = Callable[[np.ndarray], np.ndarray]
 
@@ -42,11 +45,7 @@ def staircase(chain: Chain, quantizer: Quantizer, lo: int, hi: int, rank: int) -
     code_of = _composed(chain, quantizer, 1)
     thresholds = _bisect(code_of, codes, shape, lo, hi + 1)
     _check(code_of, codes, thresholds, lo, hi)
-    if hi - lo < EXHAUSTIVE:
-        everything = np.broadcast_to(np.arange(lo, hi + 1), (*shape, hi - lo + 1))
-        count = (everything[..., None, :] >= thresholds[..., None]).sum(-2)
-        if (quantizer.lo + quantizer.step * count != code_of(everything)).any():
-            raise _not_monotone()
+    _check_samples(code_of, thresholds, quantizer, lo, hi)
     return thresholds
 
 
@@ -56,8 +55,8 @@ def input_staircase(
     """Lowest and highest code, and the float32 values at which each code above the lowest is reached.
 
     The codes are ``sign`` times the quantizer's, so that they never fall as the input rises; codes
-    that no input reaches are left out. A channel that never reaches the highest code of the others
-    has infinity there, so for it alone an infinite input is not exact.
+    that no finite input reaches are left out. An infinite input counts as the largest finite one,
+    but for channels that never reach the highest code of the others: these have infinity there.
 
     Raises:
         GraphError: the chain is not monotone or gives NaN, or there are too many levels.
@@ -68,13 +67,13 @@ def input_staircase(
     def code_of(keys: np.ndarray) -> np.ndarray:
         return wide * _composed(chain, quantizer, 1)(float_of_key(keys))
 
-    ends = np.broadcast_to(np.array([-_INFINITY_KEY, _INFINITY_KEY]), (*shape, 2))
+    ends = np.broadcast_to(np.array([-_LARGEST_KEY, _LARGEST_KEY]), (*shape, 2))
     reached = code_of(ends)
     lo, hi = int(reached.min()), int(reached.max())
     codes = _levels(lo, hi, quantizer.step, shape)
-    keys = _bisect(code_of, codes, shape, -_INFINITY_KEY, _INFINITY_KEY + 1)
-    _check(code_of, codes, keys, -_INFINITY_KEY, _INFINITY_KEY)
-    return lo, hi, float_of_key(np.minimum(keys, _INFINITY_KEY))
+    keys = _bisect(code_of, codes, shape, -_LARGEST_KEY, _LARGEST_KEY + 1)
+    _check(code_of, codes, keys, -_LARGEST_KEY, _LARGEST_KEY)
+    return lo, hi, float_of_key(np.where(keys == -_LARGEST_KEY, -_LARGEST_KEY - 1, keys))
 
 
 def float_of_key(keys: np.ndarray) -> np.ndarray:
@@ -127,6 +126,18 @@ def _check(code_of: CodeOf, codes: np.ndarray, thresholds: np.ndarray, lo: int, 
         there = np.full((*thresholds.shape[:-1], 1), end)
         good &= (there >= thresholds) == (code_of(there) >= codes)
     if not good.all() or (np.diff(thresholds, axis=-1) < 0).any():
+        raise _not_monotone()
+
+
+def _check_samples(code_of: CodeOf, thresholds: np.ndarray, quantizer: Quantizer, lo: int, hi: int) -> None:
+    """All of a small range, or points spread over a large one, through thresholds and chain alike."""
+    table = thresholds.reshape(-1, thresholds.shape[-1])
+    points = min(hi - lo + 1, EXHAUSTIVE, max(_MAX_SAMPLES // len(table), 2))
+    x = lo + (hi - lo) * np.arange(points, dtype=object) // max(points - 1, 1)
+    x = x.astype(np.int64)
+    count = np.stack([np.searchsorted(row, x, side="right") for row in table])
+    codes = code_of(np.broadcast_to(x, (*thresholds.shape[:-1], points)))
+    if (quantizer.lo + quantizer.step * count != codes.reshape(count.shape)).any():
         raise _not_monotone()
 
 

@@ -135,7 +135,7 @@ def oriented(tensor: Tensor) -> Tensor:
     return replace(tensor, value=value, chain=flipped(tensor.chain, sign))
 
 
-def plain(tensor: Tensor, name: str) -> tuple[Value, float]:
+def plain(tensor: Tensor) -> tuple[Value, float]:
     """The tensor as ``scale * integer``, the scale one float64 number.
 
     Factors join the scale; clipping becomes thresholds; anything else is refused.
@@ -154,10 +154,10 @@ def plain(tensor: Tensor, name: str) -> tuple[Value, float]:
             raise _unquantized()
         scale = scale * factor
     factor = _one_scale(compress(np.asarray(scale)))
-    return _remapped(tensor, factor, name), factor
+    return _remapped(tensor, factor), factor
 
 
-def _remapped(tensor: Tensor, scale: float, name: str) -> Value:
+def _remapped(tensor: Tensor, scale: float) -> Value:
     """Thresholds that turn each integer into ``chain(integer) / scale``, checked for every integer."""
     dtype = tensor.value.type.dtype
     uniform = tensor.chain.shape(tensor.rank) == (1,) * tensor.rank
@@ -172,7 +172,7 @@ def _remapped(tensor: Tensor, scale: float, name: str) -> Value:
     if (codes == x.ravel()).all():
         return tensor.value
     table = np.repeat(np.arange(dtype.lo + 1, dtype.hi + 1), jumps)
-    return Threshold(int(codes[0]))(tensor.value, Const(table[None]), name=name)
+    return Threshold(int(codes[0]))(tensor.value, Const(table[None]))
 
 
 def rescaled(value: Value, scale: np.ndarray) -> Tensor:
