@@ -14,7 +14,7 @@ def absorb_transpose_into_matmul(graph: Graph) -> Graph:
     """matmul(reshape(transpose(x, p)), w)  ->  matmul(reshape(x), rows of w permuted). Exact.
 
     Also through per-tensor nodes (thresholds with one row, scalar Add and Mul) and more reshapes
-    between the two, where nothing else uses those nodes. Leading axes that ``w`` does not sum over
+    between the two, where nothing else uses what those nodes compute. Leading axes that ``w`` does not sum over
     must stay in place.
     """
 
@@ -47,11 +47,13 @@ def _chain(value: Value, users: Users) -> list[Node] | None:
     Reshapes but the last cost nothing twice; they are left out, as the last one flattens anyway.
     """
     chain: list[Node] = []
+    shared = False
     while isinstance(value, Node):
         if isinstance(value.op, Transpose):
             return [*chain, value]
+        shared |= users(value) > 1
         if is_per_tensor(value):
-            if users(value) > 1:
+            if shared:
                 return None
             chain.append(value)
         elif not isinstance(value.op, Reshape):

@@ -29,6 +29,9 @@ Pass = Callable[[Graph], Graph]
 
 DEFAULT: tuple[Pass, ...] = (
     propagate_constants,
+    # Thresholds of one row let transposes and reshapes past.
+    clip_thresholds,
+    merge_threshold_rows,
     # Layout: transposes leave through the inputs, or sink and leave through weights and outputs.
     absorb_transpose_into_input,
     sink_transpose,
@@ -48,6 +51,7 @@ DEFAULT: tuple[Pass, ...] = (
     absorb_add_into_threshold,
     absorb_mul_into_threshold,
     absorb_add_into_threshold,
+    sink_maxpool,
     absorb_bias_into_threshold,
     # Thresholds in their narrowest form.
     clip_thresholds,
