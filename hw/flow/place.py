@@ -42,7 +42,7 @@ PLACERS: dict[str, Placer] = {
         tool="nextpnr-himbaechel",
         constraints=("--vopt", "cst={constraints}"),
         output=("--write", "routed.json"),
-        caveat="nextpnr's Gowin timing is optimistic where DSP blocks are on the path",
+        caveat="nextpnr leaves out paths through Gowin block RAM and DSP blocks, so the true rate is lower",
     ),
 }
 
