@@ -1,3 +1,26 @@
 """gatewright: trained networks to integer graphs, ARM NEON code and FPGA bitstreams."""
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Graph": "compiler.ir.graph",
+    "Options": "driver.compile",
+    "compile_model": "driver.compile",
+    "evaluate": "compiler.ir.evaluate",
+    "inspect": "driver.inspection",
+    "load_board": "boards",
+    "load_model": "compiler.frontends",
+    "passed": "driver.compile",
+    "run_folder": "driver.run",
+}
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str):
+    # Loaded on first use (PEP 562): importing gatewright must cost nothing, and pull in no torch.
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'gatewright' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f".{_PUBLIC[name]}", __name__)
+    return getattr(module, name if name != "load_board" else "load")

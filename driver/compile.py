@@ -126,7 +126,7 @@ def compile_model(
         for name in STAGES[: STAGES.index(options.until) + 1]:
             _STAGES[name](job)
         report = describe.report(job)
-        describe.write(report, folder / MARK)
+        describe.write_report(report, folder / MARK)
     return report
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,7 @@ from ..compiler.ir.graph import Graph
 from ..compiler.ir.ops import Conv2d, MatMul
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
-from ..report.html import render
-from ..report.schema import validate
+from ..report import render, write
 from .data import output_decoding
 
 if TYPE_CHECKING:
@@ -58,11 +56,10 @@ def report(job: Job) -> dict:
     }
 
 
-def write(content: dict, path: Path) -> None:
+def write_report(content: dict, path: Path) -> None:
     """report.json and, beside it, report.html."""
-    validate(content)
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    path.with_suffix(".html").write_text(render(content))
+    write(content, path)
+    path.with_suffix(".html").write_text(render(content), encoding="utf-8")
 
 
 def _range(dtype) -> list[int]:
@@ -149,7 +146,9 @@ def resources(job: Job) -> dict:
         source, total = "synthesized", job.synthesis.total
     if job.routed:
         source = "routed"
-        around = job.routed.total + Resources(-total.lut, -total.ff, -total.bram, -total.dsp)
+        # Synthesized apart and together: optimization across the border can make the rest look negative.
+        both = zip(astuple(job.routed.total), astuple(total), strict=True)
+        around = Resources(*(max(whole - inner, 0) for whole, inner in both))
         rows.append(
             {"name": "link", "module": "board_top", "layer": "", "source": "synthesized", **_rounded(around)}
         )

@@ -1,6 +1,5 @@
 """What a model, a compiled folder or a board holds, as a dict and as text."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from ..compiler.frontends import load_model
 from ..compiler.passes.pipeline import run as run_passes
 from ..errors import InputError
 from ..hw.lower import FPGA
-from ..report.schema import validate
-from ..report.terminal import show
+from ..report import read, show
 from . import describe
 from .output import MARK
 
@@ -39,12 +37,7 @@ def inspect(target: Path | str) -> dict:
 def _report(path: Path) -> dict:
     if not path.is_file():
         raise InputError(f"inspect: {path.parent} must hold {path.name} from 'gatewright compile'")
-    try:
-        report = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"inspect: {path} must be JSON, but is damaged ({error}). Compile again.") from None
-    validate(report)
-    return report
+    return read(path)
 
 
 def print_inspection(found: dict) -> None:

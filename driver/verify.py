@@ -25,7 +25,7 @@ def against_source(job: Job) -> None:
     floats = output_decoding(graph).apply(values)
     accuracy = _accuracy(floats, data.labels)
     if data.expected is None:
-        job.executors.append(entry("integer graph", "itself", values, values, accuracy, data.origin))
+        job.executors.append(entry("integer graph", None, values, values, accuracy, data.origin))
         return
     expected = data.expected.astype(np.float64)
     as_float32 = floats.astype(np.float32).astype(np.float64)
@@ -58,7 +58,7 @@ def rtl_against_reference(job: Job) -> None:
     )
 
 
-def entry(name: str, against: str, got: np.ndarray, want: np.ndarray, accuracy, note: str) -> dict:
+def entry(name: str, against: str | None, got: np.ndarray, want: np.ndarray, accuracy, note: str) -> dict:
     """A row of the report: how many inputs, and how many values, are equal."""
     same = got == want
     return {

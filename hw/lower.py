@@ -24,6 +24,7 @@ LANE_DSP, LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, LANE_INPUT_SIGN = range(5)
 # LANE_MULTIPLY is written for these; wider operands go to the tool's own multiplier.
 _LUT_WEIGHT_BITS, _LUT_INPUT_BITS = 8, 16
 _MAX_STAGES = 8
+_MOST_TABLES = 1000  # a threshold unit numbers its files in three digits
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,10 @@ def _lower_conv2d(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
 
 
 def _threshold_folds(layer: Layer) -> Iterator[Fold]:
-    channels = layer.node.type.shape[-1]
-    yield from (Fold(pe, pe, LUTS) for pe in divisors(channels))
+    stages = stages_of(layer.node.inputs[1].type.shape[1])
+    for pe in divisors(layer.node.type.shape[-1]):
+        if pe * stages <= _MOST_TABLES:
+            yield Fold(pe, pe, LUTS)
 
 
 def _lower_threshold(layer: Layer, fold: Fold) -> tuple[Instance, ...]:

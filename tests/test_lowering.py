@@ -1,0 +1,112 @@
+"""Lowering: random networks in random foldings give the reference's integers in RTL, under stalls."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, Mul, Threshold
+from gatewright.compiler.ir.types import Int
+from gatewright.errors import LoweringError
+from gatewright.hw.build import assemble, layers
+from gatewright.hw.library import closure
+from gatewright.hw.verilog import memory_files, top_level
+from gatewright.sim.rtl import simulate
+from random_nets import frames_for, random_folds, random_net
+
+FRAMES = 4
+
+
+def run_in_icarus(graph: Graph, design, frames, gap=0.0, stall=0.0, seed=0):
+    """The design's outputs in the graph's shape."""
+    text = top_level(design, "accelerator")
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder) / "accelerator.v"
+        top.write_text(text)
+        trace = simulate(
+            "accelerator", [*closure([text]).values(), top], {}, design.input.pack(frames),
+            design.input.bits, design.output.bits, design.output.beats * len(frames),
+            memories=memory_files(design), tool="icarus", gap=gap, stall=stall, seed=seed,
+        )
+    return design.output.unpack(trace.words).reshape(len(frames), *graph.outputs[0].type.shape), trace
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_network_in_random_folding_equals_the_reference(seed):
+    graph = random_net(seed)
+    chain = layers(graph)
+    design = assemble(graph.name, chain, random_folds(seed, chain))
+    frames = frames_for(seed, graph, FRAMES)
+    got, _ = run_in_icarus(graph, design, frames, gap=0.3, stall=0.3, seed=seed)
+    np.testing.assert_array_equal(got, evaluate(graph, frames)[0])
+
+
+def test_padded_convolution_of_a_bipolar_stream_carries_a_zero():
+    x = input_of("x", (4, 4, 2), -1, 1, 2)
+    conv = Conv2d((1, 1), (1, 1, 1, 1))(x, Const(np.ones((3, 3, 2, 2), dtype=int)), name="c")
+    chain = layers(Graph((x,), (conv,)))
+    assert chain[0].x == Int(-1, 1)
+    assert chain[0].x.bits == 2
+
+
+def _one(node, x):
+    return Graph((x,), (node,), "bad")
+
+
+def _lower(graph):
+    chain = layers(graph)
+    return assemble("bad", chain, random_folds(0, chain))
+
+
+def _refused(graph, message):
+    with pytest.raises(LoweringError, match=message):
+        _lower(graph)
+
+
+def test_op_without_a_rule_is_refused_by_name():
+    x = input_of("x", (4,), 0, 3)
+    _refused(
+        _one(Mul()(x, Const(np.array([3])), name="scale"), x),
+        r"^fpga: no rule for 'mul' \(node 'scale': .*\); it lowers argmax, conv2d, matmul, maxpool, "
+        r"reshape, threshold\. Leave the op out of the model, or compile with --until graph\.$",
+    )
+
+
+def test_branch_is_refused():
+    x = input_of("x", (4,), 0, 3)
+    left = MatMul()(x, Const(np.eye(4, dtype=int)), name="left")
+    _refused(_one(Add()(left, x, name="sum"), x), r"^fpga: every layer takes one stream, not 2 \(node 'sum'")
+
+
+def test_stream_with_two_readers_is_refused():
+    x = input_of("x", (4,), 0, 3)
+    left = MatMul()(x, Const(np.eye(4, dtype=int)), name="left")
+    unused = Threshold()(left, Const(np.array([[1]])), name="other")
+    graph = Graph((x,), (left, unused), "bad")
+    _refused(graph, r"^fpga: a design has 1 input and 1 output, not 1 and 2\.")
+
+
+def test_grouped_convolution_is_refused():
+    x = input_of("x", (4, 4, 2), 0, 3)
+    node = Conv2d(groups=2)(x, Const(np.ones((1, 1, 1, 2), dtype=int)), name="g")
+    _refused(_one(node, x), r"^fpga: conv2d must have 1 group, not 2 \(node 'g'\)\.")
+
+
+def test_too_many_thresholds_are_refused():
+    x = input_of("x", (1,), -1000, 1000)
+    node = Threshold()(x, Const(np.arange(300)[None]), name="t")
+    _refused(_one(node, x), r"^fpga: threshold must have at most 255 steps of 1 or 2, not 300 steps of 1")
+
+
+def test_hostile_names_never_reach_verilog():
+    name = 'x\n`include "/etc/passwd" \\ endmodule'
+    x = input_of(name, (4,), 0, 3)
+    graph = Graph((x,), (MatMul()(x, Const(np.eye(4, dtype=int)), name=name),), name)
+    chain = layers(graph)
+    text = top_level(assemble(graph.name, chain, random_folds(1, chain)), "accelerator")
+    comments = [line for line in text.splitlines() if "passwd" in line and not line.lstrip().startswith("//")]
+    assert all(re.match(r"^[\sA-Za-z0-9_().,\[\]:\"#{}/-]*$", line) for line in comments)
+    assert "`include" not in re.sub(r"//.*", "", text)
