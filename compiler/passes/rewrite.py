@@ -57,10 +57,12 @@ class _Round:
         """The graph after this round, the same object if no rule matched."""
         new: dict[int, Value] = {}
         for value in self.old:
-            result = self._visit(value, new) if isinstance(value, Node) else value
-            new[id(value)] = result
-            self._count(result, self.uses[id(value)])
-        if all(new[k] is v for k, v in ((id(v), v) for v in self.old)):
+            if isinstance(value, Node):
+                new[id(value)] = self._visit(value, new)
+            else:
+                new[id(value)] = value
+                self._count(value, self.uses[id(value)])
+        if all(new[id(v)] is v for v in self.old):
             return self.graph
         return replace(self.graph, outputs=tuple(new[id(v)] for v in self.graph.outputs))
 
@@ -68,7 +70,7 @@ class _Round:
         inputs = tuple(new[id(v)] for v in old.inputs)
         same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
         node = old if same else Node(old.op, inputs, old.name)
-        self._count(node, 0)
+        self._count(node, self.uses[id(old)])
         found = self.rule(node, self.users)
         if found is None:
             return node
@@ -77,8 +79,7 @@ class _Round:
             fresh.remove(found)
             found = _named(found, node.name)
             fresh.append(found)
-        for value in fresh:
-            self._count(value, 0)
+        self._count(found, self.uses[id(old)])
         for value in fresh:
             for operand in value.inputs if isinstance(value, Node) else ():
                 self._count(operand, 1)
