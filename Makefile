@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml .ci/setup
 
 # Trains on scikit-learn's digits, then runs what a user would type.
 demo: $(VENV)/.ready
-	$(BIN)/python examples/digits.py --out $(DEMO)
+	$(BIN)/python examples/digits.py $(DEMO)
 	$(BIN)/gatewright compile $(DEMO)/digits.onnx --board $(BOARD) --fps 20000 \
 		--data $(DEMO)/digits_test.npz --out $(DEMO)/$(BOARD)
 	@echo "Open $(DEMO)/$(BOARD)/report.html"

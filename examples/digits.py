@@ -156,6 +156,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     console = Console()
+    # The tensors are tiny: a second thread gains nothing, and waits at every operator on a busy machine.
+    torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     torch.use_deterministic_algorithms(True)
     data, model = load_split(), build(options.scales)
