@@ -1,0 +1,200 @@
+"""gw_matrix_vector against x @ w + b: values, interval and latency."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from gatewright.compiler.ir.types import Int
+from gatewright.errors import LoweringError
+from gatewright.hw.design import FAMILIES, Memory, Stream
+from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
+from gatewright.sim.rtl import Simulation, compile_rtl
+
+RTL = Path(__file__).parents[2] / "hw" / "rtl"
+BIPOLAR = Int(-1, 1, 2)
+LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign")
+VECTORS = 5
+
+
+def two_complement(bits: int) -> Int:
+    return Int(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def draw(random: np.random.Generator, values: Int, shape) -> np.ndarray:
+    return values.lo + values.step * random.integers(0, values.levels, shape)
+
+
+@dataclass
+class Case:
+    """A unit with random contents, its input words and the output words expected."""
+
+    params: dict
+    memories: dict
+    source: Stream
+    sink: Stream
+    words: list[int]
+    expected: list[int]
+
+    @property
+    def p(self) -> SimpleNamespace:
+        return SimpleNamespace(**self.params)
+
+    def compile(self, tool: str = "icarus") -> Simulation:
+        unit = MATRIX_VECTOR
+        files = [RTL / name for name in unit.files]
+        return compile_rtl(
+            unit.module, files, self.params, self.source.bits, self.sink.bits,
+            memories=self.memories, tool=tool,
+        )  # fmt: skip
+
+
+def make(seed: int, lane: int, shape, x: Int, w: Int, acc_bits: int, bias: bool, rom_style: int = 0) -> Case:
+    mw, mh, pe, simd = shape
+    random = np.random.default_rng([seed, lane])
+    xs, ws = draw(random, x, (VECTORS, mw)), draw(random, w, (mw, mh))
+    b = draw(random, two_complement(acc_bits + 2), mh) if bias else np.zeros(mh, dtype=np.int64)
+    xs[0], xs[1] = x.lo, x.hi  # the extremes meet every weight
+    ws[:, 0] = w.lo
+    memories = {"w.mem": weight_memory(ws, pe, simd, w.bits, w.bipolar)}
+    if bias:
+        memories["b.mem"] = bias_memory(b, pe, acc_bits)
+    params = {
+        "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
+        "W_BITS": w.bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
+        "WEIGHTS": "w.mem", "BIAS": "b.mem" if bias else "",
+    }  # fmt: skip
+    source, sink = Stream(x, simd, mw // simd), Stream(two_complement(acc_bits), pe, mh // pe)
+    words = {name: (memory.words, memory.bits) for name, memory in memories.items()}
+    return Case(params, words, source, sink, source.pack(xs), sink.pack(xs @ ws + b))
+
+
+def random_case(seed: int, lane: int) -> Case:
+    random = np.random.default_rng([99, seed, lane])
+    pe, simd = random.integers(1, 5), random.integers(1, 10)
+    slots, folds = random.integers(1, 7), random.integers(1, 5)
+    if seed % 4 == 3:
+        slots, simd, folds = 24, 4, 3  # enough for the vector buffer to be a RAM
+    shape = tuple(int(v) for v in (slots * simd, folds * pe, pe, simd))
+    x_bits, w_bits = int(random.integers(1, 17)), int(random.integers(1, 9))
+    x, w = (two_complement(x_bits) if random.integers(2) else Int(0, 2**x_bits - 1)), two_complement(w_bits)
+    if lane in (3, 4):
+        x = BIPOLAR
+    if lane in (2, 3):
+        w = BIPOLAR
+    whole = x.bits + w.bits + (shape[0] - 1).bit_length() + 1
+    acc_bits = int(random.integers(max(whole - 4, 2), whole + 5))  # narrower wraps, wider extends
+    return make(seed, lane, shape, x, w, acc_bits, bool(random.integers(2)), seed % 3)
+
+
+def check_timing(case: Case, simulation: Simulation) -> None:
+    """Without gaps and stalls: exact latency, and an exact distance of every output beat and vector."""
+    trace = simulation.run(case.words, len(case.expected))
+    assert trace.words == case.expected
+    assert trace.offered - trace.in_clocks[0] == MATRIX_VECTOR.latency(case.p)
+    slots = case.params["MW"] // case.params["SIMD"]
+    assert set(np.diff(trace.out_clocks)) <= {slots}
+    assert set(np.diff(trace.in_clocks[::slots])) == {MATRIX_VECTOR.interval(case.p)}
+
+
+@pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
+@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+def test_random_shapes(lane, seed):
+    case = random_case(seed, lane)
+    simulation = case.compile()
+    check_timing(case, simulation)
+    for gap, stall in ((0.5, 0.0), (0.0, 0.5), (0.3, 0.3)):
+        trace = simulation.run(case.words, len(case.expected), gap=gap, stall=stall, seed=seed)
+        assert trace.words == case.expected
+
+
+@pytest.mark.parametrize("x_signed", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("w_bits", range(1, 9))
+def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
+    x = two_complement(3) if x_signed else Int(0, 7)
+    case = make(w_bits, 1, (10, 4, 2, 5), x, two_complement(w_bits), 20, bias=False)
+    check_timing(case, case.compile())
+
+
+@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (6, 5, 5, 6), (7, 3, 1, 7), (5, 3, 3, 1)], ids=str)
+def test_degenerate_folding(shape, lane):
+    """One word of weights, one slot, one fold, one element: counters without bits."""
+    x = BIPOLAR if lane > 2 else Int(-8, 7)
+    w = BIPOLAR if lane in (2, 3) else Int(-4, 3)
+    case = make(1, lane, shape, x, w, 12, bias=True)
+    check_timing(case, case.compile())
+
+
+@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+def test_verilator_agrees(lane):
+    case = random_case(3, lane)
+    icarus, verilator = (
+        case.compile(tool).run(case.words, len(case.expected), gap=0.3, stall=0.3, seed=7)
+        for tool in ("icarus", "verilator")
+    )
+    assert verilator == icarus
+    assert verilator.words == case.expected
+
+
+def test_memories_put_element_0_lowest():
+    w = np.array([[1, -1], [2, 0], [-2, 1], [0, 3]])  # MW = 4, MH = 2
+    memory = weight_memory(w, pe=2, simd=2, bits=3)
+    assert memory.bits == 12
+    assert memory.words == (0o0721, 0o3106)  # rows (1, 2) and (-1, 0); then (-2, 0) and (1, 3)
+    assert weight_memory(np.array([[1], [-1], [-1]]), 1, 3, 1, bipolar=True).words == (0b001,)
+    assert isinstance(memory, Memory)
+    assert bias_memory(np.array([1, -1, 300]), pe=1, acc_bits=8).words == (1, 255, 44)
+
+
+@pytest.mark.parametrize(
+    ("w", "fold", "bits", "message"),
+    [
+        (np.zeros((6, 4), int), (3, 2), 4,
+         r"^matrix_vector: SIMD and PE must divide the weights' shape 6 x 4, not 2 and 3\. Choose"),
+        (np.full((2, 2), 8), (1, 1), 4,
+         r"^matrix_vector: weights must be of type \[-8\.\.7\], not 8\.\.8\. Use more bits\.$"),
+    ],
+    ids=["folding", "range"],
+)  # fmt: skip
+def test_bad_weights(w, fold, bits, message):
+    with pytest.raises(LoweringError, match=message):
+        weight_memory(w, *fold, bits)
+
+
+# LUTs (a CCU2C counts two, a DPR16X4 six), registers, block RAMs: Yosys 0.70, synth_ecp5 -nowidelut.
+ECP5_MEASURED = {
+    (0, 4, 4): (485, 819, 4),
+    (1, 4, 4): (1277, 1290, 4),
+    (2, 4, 1): (597, 571, 1),
+    (3, 1, 1): (229, 242, 1),
+    (4, 1, 4): (493, 607, 4),
+}
+
+
+def estimate_params(lane: int, x_bits: int, w_bits: int) -> SimpleNamespace:
+    return SimpleNamespace(
+        MW=64, MH=16, PE=4, SIMD=8, X_BITS=x_bits, X_SIGNED=0, W_BITS=w_bits, LANE=lane, ACC_BITS=16,
+        ROM_STYLE=1, HAS_BIAS=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("config", ECP5_MEASURED, ids=str)
+def test_estimate_is_near_what_yosys_gave(config):
+    lut, ff, bram = ECP5_MEASURED[config]
+    estimate = MATRIX_VECTOR.resources(estimate_params(*config), "ecp5")
+    assert estimate.lut == pytest.approx(lut, rel=0.1)
+    assert estimate.ff == pytest.approx(ff, rel=0.1)
+    assert estimate.bram == bram
+    assert estimate.dsp == (32 if config[0] == 0 else 0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_estimate_orders_lanes(family):
+    """Both bits < signs < multiplies, on every family."""
+    xnor, sign, multiply = (
+        MATRIX_VECTOR.resources(estimate_params(*config), family).lut
+        for config in ((3, 1, 1), (2, 8, 1), (1, 8, 8))
+    )
+    assert xnor < sign < multiply
