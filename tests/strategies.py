@@ -185,7 +185,7 @@ def _elementwise(op, limit: int, low: int, high: int):
             return op(), x, b.one_of(*others)
         if kind == 1:
             return op(), b.const(shape, low, high), x
-        return op(), x, b.const(((1,), shape[-1:], shape)[b.integer(0, 2)], low, high)
+        return op(), x, b.const(b.one_of((1,), shape[-1:], shape) if shape else (), low, high)
 
     return make
 
