@@ -30,18 +30,20 @@ class InputEncoding:
 
     def check(self, type_: TensorType) -> None:
         """Raise GraphError unless this encoding gives exactly ``type_``."""
+        _check_perm("input encoding", self.perm, len(self.source_shape))
         shape = tuple(self.source_shape[a] for a in self.perm)
         if shape != type_.shape:
             raise GraphError(f"input encoding: gives shape {shape}, the graph takes {type_.shape}")
         t = self.thresholds
         if t is None:
             return
-        if t.shape[0] not in (1, self.source_shape[0]) or t.shape[1] != type_.dtype.levels - 1:
+        channels, count = (*self.source_shape, 1)[0], type_.dtype.levels - 1
+        if t.ndim != 2 or t.shape[0] not in (1, channels) or t.shape[1] != count:
             raise GraphError(
                 f"input encoding: {type_.dtype} needs thresholds of shape "
-                f"(1 or {self.source_shape[0]}, {type_.dtype.levels - 1}), not {t.shape}"
+                f"(1 or {channels}, {count}), not {t.shape}"
             )
-        if np.isnan(t).any() or (np.diff(t, axis=1) < 0).any():
+        if np.isnan(t).any() or (t[:, 1:] < t[:, :-1]).any():
             raise GraphError("input encoding: thresholds must ascend and not be NaN")
 
     def apply(self, x: np.ndarray, type_: TensorType) -> np.ndarray:
@@ -98,12 +100,13 @@ class OutputDecoding:
 
     def check(self, type_: TensorType) -> None:
         """Raise GraphError unless ``type_`` decodes to this source shape."""
+        _check_perm("output decoding", self.perm, len(type_.shape))
         shape = tuple(type_.shape[a] for a in self.perm)
         if shape != self.source_shape:
             raise GraphError(f"output decoding: gives shape {shape}, not {self.source_shape}")
         for label, v in (("scale", self.scale), ("offset", self.offset)):
-            if v.size != 1 and v.shape != (self.source_shape[0],):
-                raise GraphError(f"output decoding: {label} must have 1 or {self.source_shape[0]} "
+            if v.size != 1 and v.shape != self.source_shape[:1]:
+                raise GraphError(f"output decoding: {label} must have 1 or {(*self.source_shape, 1)[0]} "
                                  f"elements, not {v.shape}")
             if not np.isfinite(v).all():
                 raise GraphError(f"output decoding: {label} must be finite")
@@ -118,6 +121,11 @@ class OutputDecoding:
         along = (1, -1) + (1,) * (len(self.source_shape) - 1)
         scale, offset = (v.reshape(along) if v.size > 1 else v.reshape(()) for v in (self.scale, self.offset))
         return y * scale + offset
+
+
+def _check_perm(where: str, perm: tuple[int, ...], axes: int) -> None:
+    if sorted(perm) != list(range(axes)):
+        raise GraphError(f"{where}: perm must order the {axes} axes, not {perm}")
 
 
 def plain_input(shape: tuple[int, ...]) -> InputEncoding:

@@ -39,11 +39,16 @@ def trace(graph: Graph, *inputs: np.ndarray) -> Mapping[int, np.ndarray]:
     results: dict[int, np.ndarray] = {
         id(i): np.asarray(a, dtype=np.int64) for i, a in zip(graph.inputs, inputs, strict=True)
     }
+    count = len(inputs[0])
     for value in graph.values():
         if isinstance(value, Const):
             results[id(value)] = value.value
         elif not isinstance(value, Input):
-            results[id(value)] = value.op.evaluate(*(results[id(v)] for v in value.inputs))
+            data, *rest = (results[id(v)] for v in value.inputs)
+            if isinstance(value.inputs[0], Const):
+                # Ops take their first operand as a batch, also where it is a constant.
+                data = np.broadcast_to(data, (count, *data.shape))
+            results[id(value)] = value.op.evaluate(data, *rest)
     return results
 
 

@@ -19,6 +19,7 @@ from .types import Int, TensorType
 # A file may declare any shape; nothing above these is worth trying to hold in memory.
 MAX_ELEMENTS = 2**27
 MAX_AXES = 16
+MAX_SPATIAL = 2**20
 
 _PLAIN_ELEMENTS = 64
 _INTEGER = r"-?\d{1,20}"
@@ -96,7 +97,7 @@ class Scanner:
         """A float array with its own dtype and shape, as ``floats_text`` writes it."""
         dtype = _DTYPES[self.take("f32|f64", "f32 or f64")[0]]
         shape = self.integers()
-        check_shape(shape)
+        check_shape(shape, 0)  # an input of a single level has no thresholds
         return self.array(dtype, shape).astype(dtype[1:])
 
 
@@ -105,10 +106,10 @@ def parse_integers(text: str) -> tuple[int, ...]:
     return tuple(int(v) for v in re.findall(_INTEGER, text))
 
 
-def check_shape(shape: tuple[int, ...]) -> None:
+def check_shape(shape: tuple[int, ...], smallest: int = 1) -> None:
     """Raise GraphError for a shape that no real tensor of ours has."""
     require(len(shape) <= MAX_AXES, f"a tensor must have at most {MAX_AXES} axes, not {len(shape)}")
-    require(all(d > 0 for d in shape), f"every dimension must be positive, not {shape}")
+    require(all(d >= smallest for d in shape), f"every dimension must be at least {smallest}, not {shape}")
     require(prod(shape) <= MAX_ELEMENTS, f"a tensor must have at most {MAX_ELEMENTS} elements, not {shape}")
 
 
@@ -174,6 +175,11 @@ def make_op(cls: type[Op], attributes: dict[str, object]) -> Op:
             f"{cls.name}: {key} must be a tuple of {length or 'any number of'} integers, not {value!r}",
         )
         require(len(value) <= MAX_AXES, f"{cls.name}: {key} must have at most {MAX_AXES} integers")
+        # Strides, pads, dilations, kernels: inference may enumerate windows, so these stay sane.
+        require(
+            length is None or max(value) <= MAX_SPATIAL,
+            f"{cls.name}: {key} must be at most {MAX_SPATIAL}, not {value}",
+        )
     return cls(**attributes)
 
 

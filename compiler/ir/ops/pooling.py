@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from ..graph import Value
 from ..op import Op, Work, require
 from ..types import TensorType
@@ -35,7 +37,24 @@ class MaxPool(Op):
             all(p < self.dilations[i % 2] * (self.kernel[i % 2] - 1) + 1 for i, p in enumerate(self.pads)),
             f"maxpool: pads must be smaller than the kernel {self.kernel}, not {self.pads}",
         )
+        for axis, (size, count) in enumerate(zip((h, w), counts, strict=True)):
+            require(
+                self._meets_image(axis, size, count),
+                f"maxpool: every window must meet the {h}x{w} image, not lie in the padding between its taps",
+            )
         return TensorType((*counts, c), x.type.dtype)
+
+    def _meets_image(self, axis: int, size: int, count: int) -> bool:
+        """Whether each of ``count`` windows along one axis has a tap on one of ``size`` elements.
+
+        Pads are smaller than the window, so one that begins at or behind element 0 does; one that
+        begins before it does where its first tap at or behind 0 is an element.
+        """
+        dilation = self.dilations[axis]
+        if size >= dilation:
+            return True
+        first = np.arange(min(count, dilation)) * self.strides[axis] - self.pads[axis]
+        return bool((first[first < 0] % dilation < size).all())
 
     def evaluate(self, x):
         low = int(x.min(initial=0))
