@@ -106,7 +106,7 @@ def _script(command: str, top: str, sources: Sequence[str], late_flatten: bool) 
     )
     # -defer: the memory files of a default parameterisation need not exist.
     return f"""read_verilog -defer {" ".join(sources)}
-hierarchy -check -top {top}
+hierarchy -top {top}
 design -save whole
 proc A:top
 blackbox * A:top %d
