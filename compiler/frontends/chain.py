@@ -175,7 +175,6 @@ def flipped(chain: Chain, sign: np.ndarray) -> Chain:
 def compress(array: np.ndarray) -> np.ndarray:
     """One element along each axis on which all elements are equal."""
     for axis in range(array.ndim):
-        head = array.take([0], axis=axis)
-        if array.shape[axis] > 1 and bool((array == head).all()):
-            array = head
+        if array.shape[axis] > 1 and bool((array == array.take([0], axis=axis)).all()):
+            array = array.take([0], axis=axis)
     return array

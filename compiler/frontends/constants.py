@@ -62,11 +62,11 @@ def _run(node: SourceNode, arrays: list[np.ndarray | None]) -> list[np.ndarray]:
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         return session.run(None, given)
     except (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph, ort_errors.NotImplemented,
-            ort_errors.RuntimeException, RuntimeError) as error:  # fmt: skip
+            ort_errors.RuntimeException, RuntimeError, ValueError) as error:  # fmt: skip
         raise GraphError(f"ONNX Runtime must accept the node, but: {str(error).splitlines()[0]}") from None
 
 

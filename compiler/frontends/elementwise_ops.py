@@ -20,7 +20,7 @@ _INTEGER_TYPES = (
 
 def _operands(node: SourceNode) -> tuple[Tensor, Constant, bool]:
     """The computed operand, the constant one, and whether the constant comes first."""
-    if len(node.operands) == 2 and all(isinstance(o, Tensor) for o in node.operands):
+    if all(isinstance(o, Tensor) for o in node.operands):
         raise GraphError(
             "one operand must be a constant, but both are computed (a residual connection or a gate). "
             "Only chains of layers are supported."

@@ -51,7 +51,7 @@ def load_qonnx(path: str | os.PathLike) -> Graph:
 
 
 def import_model(model: ModelProto, name: str = "model") -> Graph:
-    """A QONNX model in memory as an integer graph; raises like ``load_qonnx``."""
+    """A QONNX model in memory, which may be changed, as an integer graph; raises like ``load_qonnx``."""
     importer = _Importer(model, name)
     importer.run()
     graph = importer.graph()
@@ -63,6 +63,11 @@ class _Importer:
     """One import: tensors by name, inputs as they get their quantizers, problems as they are found."""
 
     def __init__(self, model: ModelProto, name: str):
+        # Before qonnx reads them: it does not expect tensors of unknown types.
+        self.tensors: dict[str, Operand] = {
+            t.name: Constant(tensor_array(t, MAX_ELEMENTS)) for t in model.graph.initializer
+        }
+        _check_declarations(model)
         with warnings.catch_warnings():
             # qonnx tells of every domain that it renames from FINN's old name to its own.
             warnings.simplefilter("ignore")
@@ -72,7 +77,6 @@ class _Importer:
         self.opset = max(
             [o.version for o in self.wrapper.model.opset_import if o.domain in _STANDARD_DOMAINS], default=9
         )
-        self.tensors: dict[str, Operand] = {}
         self.batch = 1
         self.failed: set[str] = set()
         self.problems: list[str] = []
@@ -81,10 +85,8 @@ class _Importer:
 
     def run(self) -> None:
         """Meet every input, constant and node that an output needs."""
-        stored = {t.name: t for t in self.source.initializer}
+        stored = set(self.tensors)
         needed = self._needed()
-        for tensor in stored.values():
-            self.tensors[tensor.name] = Constant(tensor_array(tensor, MAX_ELEMENTS))
         for value in self.source.input:
             if value.name not in stored:
                 self._declare_input(value)
@@ -175,10 +177,12 @@ class _Importer:
                 raise GraphError(f"its input {name!r} must come from an earlier node, but from none does")
         operands = tuple(self.tensors[i] if i else None for i in node.input)
         source = SourceNode(node, self._label(node), operands, self.opset, self.batch)
-        if quantizer:
-            return (self._quantized(source),)
         if op == "Constant":
             return (literal(source),)
+        if not operands:
+            raise GraphError("it must have inputs, but has none")
+        if quantizer:
+            return (self._quantized(source),)
         if op in COMPUTED and not any(isinstance(o, Tensor) for o in operands):
             return compute(source)
         if op not in HANDLERS:
@@ -230,6 +234,15 @@ class _Importer:
         pairs = [self.inputs[name] for name in self.names if name in self.inputs]
         inputs, encodings = tuple(i for i, _ in pairs), tuple(e for _, e in pairs)
         return Graph(inputs, tuple(outputs), self.name, encodings, tuple(decodings))
+
+
+def _check_declarations(model: ModelProto) -> None:
+    """qonnx wants each tensor declared once; inferred shapes, which we do not need, may repeat others."""
+    del model.graph.value_info[:]
+    names = [v.name for v in (*model.graph.input, *model.graph.output)]
+    for name in names:
+        if names.count(name) > 1:
+            raise GraphError(f"qonnx: inputs and outputs must have names of their own, but two are {name!r}")
 
 
 _INTEGER_RANGES = {

@@ -1,6 +1,7 @@
 """Quantizer nodes: the end of a float chain, of the model's float input, or of float weights."""
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .quantizers import Quantizer
 from .staircase import input_staircase, staircase
 from .tensors import Constant, Tensor, oriented, pending_path, rescaled, reshape_param, threshold
 
-# Exactly the multiples of a float32 scale that a float32 product still tells apart.
+# The largest code of a 32-bit quantizer in float32.
 _MAX_CODE = 2**31
 
 
@@ -34,7 +35,8 @@ def quantize_constant(constant: Constant, quantizer: Quantizer) -> Constant:
     ):
         raise GraphError(f"the scale of shape {scale.shape} must broadcast to the weights' {values.shape}")
     codes = quantizer.codes(values)
-    scaled_values = (codes * quantizer.scale.astype(np.float64)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        scaled_values = (codes * quantizer.scale.astype(np.float64)).astype(np.float32)
     if np.abs(codes).max(initial=0) > _MAX_CODE or not np.isfinite(scaled_values).all():
         raise GraphError("the weights must be whole multiples of their scale within float32's range")
     return Constant(scaled_values, codes, quantizer.scale)
@@ -81,7 +83,7 @@ def encode_input(tensor: Tensor, quantizer: Quantizer) -> tuple[Input, InputEnco
     if any(d > 1 for d in table.shape[1:-1]):
         raise GraphError("the input's scaling must be one for all or one per channel (its first axis)")
     source = Input(placeholder.name, TensorType(shape, Int(lo, hi, quantizer.step if hi > lo else 1)))
-    rows_ = table.reshape(-1, table.shape[-1])
+    rows_ = table.reshape(prod(table.shape[:-1]), table.shape[-1])
     scale = _report_scale(chain, quantizer)
     return source, InputEncoding(shape, tuple(range(len(shape))), rows_, scale), sign
 
