@@ -22,14 +22,14 @@ module gw_rom #(
             initial $readmemh(FILE, mem);
             assign word = mem[0];
         end else if (STYLE == 1) begin : g_block
-            (* rom_style = "block", ram_style = "block" *)
+            (* rom_style = "block" *) (* ram_style = "block" *)
             reg [BITS-1:0] mem [0:DEPTH-1];
             reg [BITS-1:0] word_q;
             initial $readmemh(FILE, mem);
             always @(posedge clk) if (ce) word_q <= mem[addr];
             assign word = word_q;
         end else if (STYLE == 2) begin : g_lut
-            (* rom_style = "distributed", ram_style = "logic" *)
+            (* rom_style = "distributed" *) (* ram_style = "logic" *)
             reg [BITS-1:0] mem [0:DEPTH-1];
             reg [BITS-1:0] word_q;
             initial $readmemh(FILE, mem);
