@@ -180,22 +180,36 @@ def test_graph_error(label):
 
 ENCODED = InputEncoding((3,), (0,), np.array([[0, 1, 2]], np.float32))
 INPUT_ERRORS = {
-    "frames": (lambda: plain_input((3,)).apply(np.zeros((1, 2), int), V.type),
-               r"^input: frames must have shape \(3,\), not \(2,\)$"),
-    "integers": (lambda: plain_input((3,)).apply(np.full((1, 3), 9), V.type),
-                 r"^input: integers must lie in \[0\.\.3\], not 9\.\.9\. Give floats to have them quan.*\.$"),
-    "elements": (lambda: ENCODED.apply(np.zeros((1, 3), complex), V.type),
-                 r"^input: elements must be floats or integers, not complex128$"),
-    "floats": (lambda: plain_input((3,)).apply(np.zeros((1, 3)), V.type),
-               r"^input: this model takes integers in \[0\.\.3\], not float64$"),
+    "frames": (
+        lambda: plain_input((3,)).apply(np.zeros((1, 2), int), V.type),
+        r"^input: frames must have shape \(3,\), not \(2,\)$",
+    ),
+    "integers": (
+        lambda: plain_input((3,)).apply(np.full((1, 3), 9), V.type),
+        r"^input: integers must lie in \[0\.\.3\], not 9\.\.9\. Give floats to have them quan.*\.$",
+    ),
+    "elements": (
+        lambda: ENCODED.apply(np.zeros((1, 3), complex), V.type),
+        r"^input: elements must be floats or integers, not complex128$",
+    ),
+    "floats": (
+        lambda: plain_input((3,)).apply(np.zeros((1, 3)), V.type),
+        r"^input: this model takes integers in \[0\.\.3\], not float64$",
+    ),
     "nan": (lambda: ENCODED.apply(np.full((1, 3), np.nan), V.type), r"^input: elements must not be NaN$"),
-    "evaluate shape": (lambda: evaluate(Graph((V,), (V,)), np.zeros((1, 2), int)),
-                       r"^evaluate: v must have shape \(N, 3\), not \(1, 2\)$"),
-    "evaluate range": (lambda: evaluate(Graph((V,), (V,)), np.full((1, 3), 4)),
-                       r"^evaluate: v must hold integers of \[0\.\.3\]$"),
-    "evaluate batch": (lambda: evaluate(Graph((V, S), (V,)), np.zeros((1, 3), int), np.zeros(2, int)),
-                       r"^evaluate: inputs must have one batch size, not \[1, 2\]$"),
-}  # fmt: skip
+    "evaluate shape": (
+        lambda: evaluate(Graph((V,), (V,)), np.zeros((1, 2), int)),
+        r"^evaluate: v must have shape \(N, 3\), not \(1, 2\)$",
+    ),
+    "evaluate range": (
+        lambda: evaluate(Graph((V,), (V,)), np.full((1, 3), 4)),
+        r"^evaluate: v must hold integers of \[0\.\.3\]$",
+    ),
+    "evaluate batch": (
+        lambda: evaluate(Graph((V, S), (V,)), np.zeros((1, 3), int), np.zeros(2, int)),
+        r"^evaluate: inputs must have one batch size, not \[1, 2\]$",
+    ),
+}
 
 
 @pytest.mark.parametrize("label", INPUT_ERRORS)

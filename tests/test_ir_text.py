@@ -80,64 +80,132 @@ LINES = to_text(_digits()).split("\n")
 
 FAULTS = {
     "empty": ("", r"^text: line 1: a graph must begin with 'gatewright 1 \"name\"'$"),
-    "header": ("hello", (r"^text: line 1: must go on with 'gatewright' and a version in the first line, "
-               r"not \"hello\"$")),
+    "header": (
+        "hello",
+        (
+            r"^text: line 1: must go on with 'gatewright' and a version in the first line, "
+            r"not \"hello\"$"
+        ),
+    ),
     "version": ('gatewright 2 "m"', r"^text: line 1: the version must be 1, not 2$"),
     "rest": ('gatewright 1 "m" x', r"^text: line 1: must go on with the end of the line, not \"x\"$"),
     "name": ('gatewright 1 "\\q"', r"^text: line 1: must go on with a JSON string, not \"\\q\"$"),
-    "keyword": ('gatewright 1 "m"\nfoo', (r"^text: line 2: must go on with %number, output, encode or decode, "
-                r"not \"foo\"$")),
-    "op": ('gatewright 1 "m"\n%0 = relu : [0..1][1]', (r"^text: line 2: an op must be one of matmul, conv2d, "
-           r"add, mul, threshold, argmax, maxpool, reshape, transpose, not relu$")),
-    "undefined": ('gatewright 1 "m"\n%1 = add %0 %0 : [0..1][1]',
-                  r"^text: line 2: %0 must be defined above its use$"),
-    "twice": ('gatewright 1 "m"\n%0 = input : [0..1][1]\n%0 = input : [0..1][1]',
-              r"^text: line 3: %0 must be defined once, not again$"),
-    "type": ('gatewright 1 "m"\n%0 = input : int8', (r"^text: line 2: must go on with a type such as "
-             r"\[0\.\.255\]\[8, 8, 3\], not \"int8\"$")),
-    "size": (f'gatewright 1 "m"\n%0 = input : [0..1][{MAX_ELEMENTS}, 2]',
-             r"^text: line 2: a tensor must have at most \d+ elements, not \(\d+, 2\)$"),
-    "axes": (f'gatewright 1 "m"\n%0 = input : [0..1][{", ".join("1" * 17)}]',
-             r"^text: line 2: a tensor must have at most 16 axes, not 17$"),
-    "range": ('gatewright 1 "m"\n%0 = input : [3..1][2]',
-              r"^text: line 2: type: a range must run upward in whole steps, not 3\.\.1 by 1$"),
-    "inference": ("\n".join(LINES).replace("[-3..3][1]", "[-3..4][1]"),
-                  r"^text: line 4: the type must be \[-3\.\.3\]\[1\] by inference, not \[-3\.\.4\]\[1\]$"),
-    "const range": ("\n".join(LINES).replace("const [1, -1]", "const [1, 0]"),
-                    r"^text: line 3: the type must be \[0\.\.1\]\[2, 1\] by inference, not bipolar\[2, 1\]$"),
-    "count": ("\n".join(LINES).replace("const [1, -1]", "const [1]"),
-              r"^text: line 3: must list 2 elements for shape \(2, 1\), not 1$"),
-    "wide": ("\n".join(LINES).replace("const [1, -1]", f"const [1, {2**64}]"),
-             r"^text: line 3: must list integers of at most 64 bits$"),
-    "base64": ("\n".join(LINES).replace("const [1, -1]", "const zlib:AAAA"),
-               r"^text: line 3: compressed elements must be intact, not damaged \(.*\)$"),
-    "bomb": ("\n".join(LINES).replace("const [1, -1]", f"const zlib:{BOMB}"),
-             r"^text: line 3: compressed elements must be 2 times 8 bytes\. The file is damaged\.$"),
-    "attribute": ('gatewright 1 "m"\n%0 = input : [0..1][1]\n%1 = reshape(shape=1) %0 : [0..1][1]',
-                  r"^text: line 3: reshape: shape must be a tuple of any number of integers, not 1$"),
-    "attributes": ('gatewright 1 "m"\n%0 = input : [0..1][1]\n%1 = reshape(axes=(1,)) %0 : [0..1][1]',
-                   r"^text: line 3: reshape: attributes must be shape, not axes$"),
-    "scalar": ('gatewright 1 "m"\n%0 = threshold(bias=(1,), step=1) %0 : [0..1][1]',
-               r"^text: line 2: threshold: bias must be an integer, not \(1,\)$"),
-    "long": (('gatewright 1 "m"\n%0 = maxpool(kernel=(1, 1, 1), strides=(1, 1), pads=(0, 0, 0, 0), '
-             'dilations=(1, 1)) %0 : [0..1][1]'),
-             r"^text: line 2: maxpool: kernel must be a tuple of 2 integers, not \(1, 1, 1\)$"),
-    "far": (('gatewright 1 "m"\n%0 = maxpool(kernel=(1, 1), strides=(1, 1), pads=(0, 0, 0, 9999999), '
-            'dilations=(1, 1)) %0 : [0..1][1]'),
-            r"^text: line 2: maxpool: pads must be at most 1048576, not \(0, 0, 0, 9999999\)$"),
-    "many": (f'gatewright 1 "m"\n%0 = reshape(shape=({", ".join("1" * 17)})) %0 : [0..1][1]',
-             r"^text: line 2: reshape: shape must have at most 16 integers$"),
-    "repeated": ('gatewright 1 "m"\n%0 = threshold(bias=1, bias=1) %0 : [0..1][1]',
-                 r"^text: line 2: attribute bias must be given once$"),
-    "codecs": ('gatewright 1 "m"\nencode from (1,) perm (0,)',
-               r"^text: line 2: there are only 0 values to encode or decode$"),
-    "codec": ('gatewright 1 "m"\n%0 = input : [0..1][1]\nencode from (2,) perm (0,)',
-              r"^text: line 3: input encoding: gives shape \(2,\), the graph takes \(1,\)$"),
-    "dimension": ('gatewright 1 "m"\n%0 = input : [0..1][1]\nencode from (0,) perm (0,)',
-                  r"^text: line 3: every dimension must be at least 1, not \(0,\)$"),
-    "names": ('gatewright 1 "m"\n%0 = input : [0..1][1] "x"\n%1 = input : [0..1][1] "x"',
-              r"^text: line 3: graph 'm': two values are named 'x'$"),
-}  # fmt: skip
+    "keyword": (
+        'gatewright 1 "m"\nfoo',
+        (
+            r"^text: line 2: must go on with %number, output, encode or decode, "
+            r"not \"foo\"$"
+        ),
+    ),
+    "op": (
+        'gatewright 1 "m"\n%0 = relu : [0..1][1]',
+        (
+            r"^text: line 2: an op must be one of matmul, conv2d, "
+            r"add, mul, threshold, argmax, maxpool, reshape, transpose, not relu$"
+        ),
+    ),
+    "undefined": (
+        'gatewright 1 "m"\n%1 = add %0 %0 : [0..1][1]',
+        r"^text: line 2: %0 must be defined above its use$",
+    ),
+    "twice": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1]\n%0 = input : [0..1][1]',
+        r"^text: line 3: %0 must be defined once, not again$",
+    ),
+    "type": (
+        'gatewright 1 "m"\n%0 = input : int8',
+        (
+            r"^text: line 2: must go on with a type such as "
+            r"\[0\.\.255\]\[8, 8, 3\], not \"int8\"$"
+        ),
+    ),
+    "size": (
+        f'gatewright 1 "m"\n%0 = input : [0..1][{MAX_ELEMENTS}, 2]',
+        r"^text: line 2: a tensor must have at most \d+ elements, not \(\d+, 2\)$",
+    ),
+    "axes": (
+        f'gatewright 1 "m"\n%0 = input : [0..1][{", ".join("1" * 17)}]',
+        r"^text: line 2: a tensor must have at most 16 axes, not 17$",
+    ),
+    "range": (
+        'gatewright 1 "m"\n%0 = input : [3..1][2]',
+        r"^text: line 2: type: a range must run upward in whole steps, not 3\.\.1 by 1$",
+    ),
+    "inference": (
+        "\n".join(LINES).replace("[-3..3][1]", "[-3..4][1]"),
+        r"^text: line 4: the type must be \[-3\.\.3\]\[1\] by inference, not \[-3\.\.4\]\[1\]$",
+    ),
+    "const range": (
+        "\n".join(LINES).replace("const [1, -1]", "const [1, 0]"),
+        r"^text: line 3: the type must be \[0\.\.1\]\[2, 1\] by inference, not bipolar\[2, 1\]$",
+    ),
+    "count": (
+        "\n".join(LINES).replace("const [1, -1]", "const [1]"),
+        r"^text: line 3: must list 2 elements for shape \(2, 1\), not 1$",
+    ),
+    "wide": (
+        "\n".join(LINES).replace("const [1, -1]", f"const [1, {2**64}]"),
+        r"^text: line 3: must list integers of at most 64 bits$",
+    ),
+    "base64": (
+        "\n".join(LINES).replace("const [1, -1]", "const zlib:AAAA"),
+        r"^text: line 3: compressed elements must be intact, not damaged \(.*\)$",
+    ),
+    "bomb": (
+        "\n".join(LINES).replace("const [1, -1]", f"const zlib:{BOMB}"),
+        r"^text: line 3: compressed elements must be 2 times 8 bytes\. The file is damaged\.$",
+    ),
+    "attribute": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1]\n%1 = reshape(shape=1) %0 : [0..1][1]',
+        r"^text: line 3: reshape: shape must be a tuple of any number of integers, not 1$",
+    ),
+    "attributes": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1]\n%1 = reshape(axes=(1,)) %0 : [0..1][1]',
+        r"^text: line 3: reshape: attributes must be shape, not axes$",
+    ),
+    "scalar": (
+        'gatewright 1 "m"\n%0 = threshold(bias=(1,), step=1) %0 : [0..1][1]',
+        r"^text: line 2: threshold: bias must be an integer, not \(1,\)$",
+    ),
+    "long": (
+        (
+            'gatewright 1 "m"\n%0 = maxpool(kernel=(1, 1, 1), strides=(1, 1), pads=(0, 0, 0, 0), '
+            "dilations=(1, 1)) %0 : [0..1][1]"
+        ),
+        r"^text: line 2: maxpool: kernel must be a tuple of 2 integers, not \(1, 1, 1\)$",
+    ),
+    "far": (
+        (
+            'gatewright 1 "m"\n%0 = maxpool(kernel=(1, 1), strides=(1, 1), pads=(0, 0, 0, 9999999), '
+            "dilations=(1, 1)) %0 : [0..1][1]"
+        ),
+        r"^text: line 2: maxpool: pads must be at most 1048576, not \(0, 0, 0, 9999999\)$",
+    ),
+    "many": (
+        f'gatewright 1 "m"\n%0 = reshape(shape=({", ".join("1" * 17)})) %0 : [0..1][1]',
+        r"^text: line 2: reshape: shape must have at most 16 integers$",
+    ),
+    "repeated": (
+        'gatewright 1 "m"\n%0 = threshold(bias=1, bias=1) %0 : [0..1][1]',
+        r"^text: line 2: attribute bias must be given once$",
+    ),
+    "codecs": (
+        'gatewright 1 "m"\nencode from (1,) perm (0,)',
+        r"^text: line 2: there are only 0 values to encode or decode$",
+    ),
+    "codec": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1]\nencode from (2,) perm (0,)',
+        r"^text: line 3: input encoding: gives shape \(2,\), the graph takes \(1,\)$",
+    ),
+    "dimension": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1]\nencode from (0,) perm (0,)',
+        r"^text: line 3: every dimension must be at least 1, not \(0,\)$",
+    ),
+    "names": (
+        'gatewright 1 "m"\n%0 = input : [0..1][1] "x"\n%1 = input : [0..1][1] "x"',
+        r"^text: line 3: graph 'm': two values are named 'x'$",
+    ),
+}
 
 
 @pytest.mark.parametrize("label", FAULTS)

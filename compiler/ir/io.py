@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, TensorProto, helper
 
 from ...errors import GraphError, InputError
@@ -91,8 +91,6 @@ def load(path: str | os.PathLike) -> Graph:
         return _from_model(model)
     except GraphError as error:
         raise GraphError(f"load: {path.name}: {error}") from None
-    except UnicodeDecodeError:
-        raise GraphError(f"load: {path.name}: text must be UTF-8. The file is damaged.") from None
 
 
 def _to_model(graph: Graph) -> onnx.ModelProto:
@@ -167,7 +165,22 @@ def _node_proto(node: Node, names: dict[int, str]) -> onnx.NodeProto:
     return proto
 
 
+def _check_text(model: onnx.ModelProto) -> None:
+    """Raise GraphError for strings that are no text: protobuf gives those as bytes."""
+    stack: list[Message] = [model]
+    while stack:
+        for field, value in stack.pop().ListFields():
+            if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+                continue
+            items = [value] if isinstance(value, Message | str | bytes) else value
+            if field.type == field.TYPE_STRING:
+                require(all(isinstance(v, str) for v in items), "text must be UTF-8. The file is damaged.")
+            else:
+                stack.extend(items)
+
+
 def _from_model(model: onnx.ModelProto) -> Graph:
+    _check_text(model)
     opset = {o.domain: o.version for o in model.opset_import}
     require(DOMAIN in opset, f"the file must use the operators of {DOMAIN!r}, not {sorted(opset)}. "
             "Import other models through a front end.")  # fmt: skip
