@@ -1,0 +1,47 @@
+"""gw_max_pool: cycles and resources."""
+
+from types import SimpleNamespace
+
+from ..design import Resources, Unit
+from .ram import clog2, ram_resources
+
+_FOLD_RAM = 5  # from this many folds on the partial maxima live in a RAM
+
+
+def _interval(p: SimpleNamespace) -> int:
+    return p.TAPS * (p.C // p.PE)
+
+
+def _latency(p: SimpleNamespace) -> int:
+    return (p.TAPS - 1) * (p.C // p.PE) + 2
+
+
+def _store(p: SimpleNamespace, family: str) -> Resources:
+    fold, bits = p.C // p.PE, p.PE * p.BITS
+    if p.TAPS == 1:
+        return Resources()
+    if fold >= _FOLD_RAM:
+        address = Resources(lut=2 * clog2(fold), ff=clog2(fold))
+        return address + ram_resources(fold, bits, 0, family)
+    if fold > 2 and family in ("xc7", "xcup"):  # shift registers in LUTs
+        return Resources(lut=bits)
+    return Resources(ff=fold * bits)
+
+
+def _resources(p: SimpleNamespace, family: str) -> Resources:
+    """Flip-flops are exact; LUTs within 13 % of 5 Yosys runs a family."""
+    counters = clog2(p.C // p.PE) + clog2(p.TAPS)
+    lane = 1 if p.BITS == 1 else p.BITS + 4 if family in ("xc7", "xcup") else 2 * p.BITS
+    compare = 0 if p.TAPS == 1 else p.PE * lane
+    own = Resources(lut=compare + 2 * counters + 3, ff=2 * p.PE * p.BITS + counters + 2)
+    return own + _store(p, family)
+
+
+MAX_POOL = Unit(
+    module="gw_max_pool",
+    params=("TAPS", "C", "PE", "BITS", "SIGNED"),
+    files=("gw_max_pool.v", "gw_ram.v"),
+    interval=_interval,
+    latency=_latency,
+    resources=_resources,
+)
