@@ -1,4 +1,4 @@
-// gw_arg_max: index of the largest code of a vector; of equals, the first.
+// Index of the largest code of a vector; of equals, the first.
 //
 //   y = min { c : x[c] >= x[d] for all d },  c = 0 .. C-1
 //

@@ -1,4 +1,4 @@
-// gw_fifo: first in, first out, first word falls through.
+// First in, first out, first word falls through.
 //
 //   Holds exactly DEPTH beats: with m_tready low, s_tready drops after DEPTH beats went in.
 //   s_tready and m_tvalid are registers, so neither ready nor valid passes through in the same clock.
@@ -14,7 +14,7 @@
 module gw_fifo #(
     parameter BITS = 8,        // width of tdata
     parameter DEPTH = 16,      // beats it holds, >= 2
-    parameter RAM_STYLE = 0    // 0 the tool chooses, 1 block RAM, 2 LUT RAM (not on iCE40); see gw_ram
+    parameter RAM_STYLE = 0    // 0 the tool chooses, 1 block RAM, 2 LUT RAM; see gw_ram
 ) (
     input wire clk,
     input wire rst,

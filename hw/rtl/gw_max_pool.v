@@ -1,4 +1,4 @@
-// gw_max_pool: the largest code of each channel over TAPS pixels.
+// The largest code of each channel over TAPS pixels.
 //
 //   y[c] = max over t of x[t][c],  t = 0 .. TAPS-1, c = 0 .. C-1
 //

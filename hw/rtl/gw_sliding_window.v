@@ -1,4 +1,4 @@
-// gw_sliding_window: the windows of a 2-D (or 1-D) convolution or pooling, one after the other.
+// The windows of a 2-D (or 1-D) convolution or pooling, one after the other.
 //
 //   For each output row oy and column ox, each ky and kx, all C channels of the input pixel
 //       row oy*SH - PT + ky*DH,  column ox*SW - PL + kx*DW,
@@ -37,7 +37,7 @@ module gw_sliding_window #(
     parameter PB = 1,           // padding at the bottom
     parameter PR = 1,           // padding on the right
     parameter PAD_CODE = 0,     // code of each padded element, BITS bits
-    parameter RAM_STYLE = 0     // ring: 0 the tool chooses, 1 block RAM, 2 LUT RAM (not on iCE40); see gw_ram
+    parameter RAM_STYLE = 0     // ring: 0 the tool chooses, 1 block RAM, 2 LUT RAM; see gw_ram
 ) (
     input wire clk,
     input wire rst,

@@ -1,4 +1,4 @@
-// gw_width_converter: regroups a stream of elements from IN to OUT a beat, keeping their order.
+// Regroups a stream of elements from IN to OUT a beat, keeping their order.
 //
 //   The larger of IN and OUT is a multiple of the smaller; RATIO = larger / smaller.
 //   One piece of work: one beat of the wide side.
