@@ -18,9 +18,9 @@ from gatewright.compiler.ir.ops import (
     Threshold,
     Transpose,
 )  # fmt: skip
+from graph_builder import Builder, arrays
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import Builder, arrays
 
 
 def _each(shape):

@@ -13,7 +13,8 @@ from gatewright.compiler.passes.pipeline import DEFAULT, run
 from gatewright.compiler.passes.propagate_constants import propagate_constants
 from gatewright.compiler.passes.rewrite import MAX_ROUNDS, rewrite
 from gatewright.errors import GraphError, InputError
-from strategies import arrays, run_through
+from graph_builder import arrays
+from strategies import run_through
 
 TO_HWC, TO_CHW = Transpose((1, 2, 0)), Transpose((2, 0, 1))
 

@@ -14,8 +14,8 @@ def absorb_transpose_into_matmul(graph: Graph) -> Graph:
     """matmul(reshape(transpose(x, p)), w)  ->  matmul(reshape(x), rows of w permuted). Exact.
 
     Also through per-tensor nodes (thresholds with one row, scalar Add and Mul) and more reshapes
-    between the two, where nothing else uses what those nodes compute. Leading axes that ``w`` does not sum over
-    must stay in place.
+    between the two, where nothing else uses what those nodes compute. Leading axes that ``w`` does
+    not sum over must stay in place.
     """
 
     def rule(node: Node, users: Users):
@@ -42,9 +42,8 @@ def absorb_transpose_into_matmul(graph: Graph) -> Graph:
 
 
 def _chain(value: Value, users: Users) -> list[Node] | None:
-    """From the matmul's operand up to a Transpose, None where something else is in the way.
-
-    Reshapes but the last cost nothing twice; they are left out, as the last one flattens anyway.
+    """Per-tensor nodes from the matmul's operand up to a Transpose, which ends the list; None where
+    something else is in the way. Reshapes are left out: the elements keep their order through them.
     """
     chain: list[Node] = []
     shared = False
