@@ -156,7 +156,7 @@ def _nchw_import():
     y = _bracketed(MaxPool((2, 2), (2, 2)), y, name="pool1")
     y = _bracketed(Conv2d(), y, weights(1, 1, 4, 6), name="conv2")
     y = Threshold(-1, 2)(Add()(y, const(3)), const([1]), name="act2")
-    y = MatMul()(Reshape((96,))(y), weights(96, 5), name="fc1")
+    y = MatMul()(Reshape((96,))(y, name="flat"), weights(96, 5), name="fc1")
     y = Threshold()(Mul()(Add()(y, Const(np.arange(5))), const(3)), const([0, 9, 20]), name="act3")
     y = Add()(Mul()(MatMul()(y, weights(5, 10), name="fc2"), const(-1)), const(2))
     encoding = InputEncoding((3, 8, 8), (0, 1, 2), scale=1 / 255)
@@ -174,7 +174,7 @@ def test_nchw_import_ends_in_canonical_form():
         ("MaxPool", "pool1"),
         ("MatMul", "conv2"),
         ("Threshold", "act2"),
-        ("Reshape", ""),
+        ("Reshape", "flat"),
         ("MatMul", "fc1"),
         ("Threshold", "act3"),
         ("MatMul", "fc2"),

@@ -34,8 +34,10 @@ def absorb_transpose_into_matmul(graph: Graph) -> Graph:
         value: Value = transpose.inputs[0]
         for link in reversed(chain[:-1]):
             value = Node(link.op, (value, *link.inputs[1:]), link.name)
-        if value.type.shape != node.inputs[0].type.shape:
-            value = Reshape(node.inputs[0].type.shape)(value)
+        flat = node.inputs[0]
+        if value.type.shape != flat.type.shape:
+            kept = isinstance(flat.op, Reshape) and users(flat) == 1
+            value = Reshape(flat.type.shape)(value, name=flat.name if kept else "")
         return Node(node.op, (value, Const(rows, w.name), *node.inputs[2:]), node.name)
 
     return rewrite(graph, rule)
