@@ -198,3 +198,12 @@ def test_estimate_orders_lanes(family):
         for config in ((3, 1, 1), (2, 8, 1), (1, 8, 8))
     )
     assert xnor < sign < multiply
+
+
+def test_estimate_of_constant_weights_is_near_what_yosys_gave():
+    """MW = SIMD = MH = PE = 16, 4 x 4 bits, unfolded: 2,624 LUTs and 3,448 registers on ECP5."""
+    p = SimpleNamespace(**vars(estimate_params(1, 4, 4)) | {"MW": 16, "MH": 16, "PE": 16, "SIMD": 16})
+    estimate = MATRIX_VECTOR.resources(p, "ecp5")
+    assert estimate.lut == pytest.approx(2624, rel=0.15)
+    assert estimate.ff == pytest.approx(3448, rel=0.15)
+    assert estimate.bram == 0
