@@ -51,19 +51,7 @@ def stages_of(levels: int) -> int:
     return max(levels.bit_length(), 1)
 
 
-def threshold_memory(t: np.ndarray, pe: int, x_type: Int) -> Memory:
-    """TABLE of thresholds: one ROM for each stage and lane, ROM number stage * pe + lane.
-
-    Args:
-        t: ascending rows, shape (C, N), or (1, N) shared by all channels; the unit then has C = PE.
-        pe: lanes; divides C.
-        x_type: what is compared. Thresholds are clipped to [smallest x, largest x + 1], and rows are filled
-            up to 2**STAGES - 1 with the latter, which nothing reaches.
-
-    Raises:
-        LoweringError: more than 8 stages, more than 1,000 ROMs, or a row that is not ascending.
-    """
-    t = np.asarray(t, dtype=np.int64)
+def _check(t: np.ndarray, pe: int) -> None:
     stages = stages_of(t.shape[1])
     if stages > 8:
         raise LoweringError(
@@ -77,6 +65,23 @@ def threshold_memory(t: np.ndarray, pe: int, x_type: Int) -> Memory:
         )
     if np.any(np.diff(t, axis=1) < 0):
         raise LoweringError("threshold: thresholds must ascend in every row, not fall. Sort them.")
+
+
+def threshold_memory(t: np.ndarray, pe: int, x_type: Int) -> Memory:
+    """TABLE of thresholds: one ROM for each stage and lane, ROM number stage * pe + lane.
+
+    Args:
+        t: ascending rows, shape (C, N), or (1, N) shared by all channels; the unit then has C = PE.
+        pe: lanes; divides C.
+        x_type: what is compared. Thresholds are clipped to [smallest x, largest x + 1], and rows are filled
+            up to 2**STAGES - 1 with the latter, which nothing reaches.
+
+    Raises:
+        LoweringError: more than 8 stages, more than 1,000 ROMs, or a row that is not ascending.
+    """
+    t = np.asarray(t, dtype=np.int64)
+    _check(t, pe)
+    stages = stages_of(t.shape[1])
     low, never = x_type.lo, x_type.hi + 1
     if x_type.bipolar:  # codes 0 and 1: (x + 1) / 2 >= ceil((t + 1) / 2)
         low, never, t = 0, 2, (t + 2) // 2
