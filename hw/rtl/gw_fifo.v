@@ -4,10 +4,11 @@
 //   s_tready and m_tvalid are registers, so neither ready nor valid passes through in the same clock.
 //   One piece of work: one beat.
 //   Interval: 1 clock, whatever the fill (at DEPTH - 1 beats it still takes one and gives one a clock).
-//   Latency: 1 clock for DEPTH = 2, else 3 (write, RAM read, output register).
+//   Latency: 1 clock for DEPTH 2 and 3, else 3 (write, RAM read, output register).
 //
-// DEPTH = 2 is two registers. Otherwise a RAM feeds a two-stage prefetch, which keeps the slow clock-to-out
-// of block RAM off m_tdata; the two stages count as entries, so the RAM needs only DEPTH - 2 words.
+// Up to 3 entries are registers: a path of 3 clocks would fill them and stall. Beyond, a RAM feeds a
+// two-stage prefetch, which keeps the slow clock-to-out of block RAM off m_tdata; the two stages count as
+// entries, so the RAM needs only DEPTH - 2 words.
 
 `default_nettype none
 
@@ -26,62 +27,78 @@ module gw_fifo #(
     input wire m_tready
 );
 
-    reg [BITS-1:0] out_q;
-    reg out_valid_q;
     reg ready_q;
 
     wire push = s_tvalid && ready_q;
-    wire out_free = m_tready || !out_valid_q;
 
     assign s_tready = ready_q;
-    assign m_tdata = out_q;
-    assign m_tvalid = out_valid_q;
 
     initial if (DEPTH < 2) $display("gw_fifo: DEPTH must be at least 2, not %0d", DEPTH);
 
+    genvar i;
     generate
-        if (DEPTH <= 2) begin : two
-            // The spare register fills only while the output waits; ready_q low means that it is full.
-            reg [BITS-1:0] spare_q;
+        if (DEPTH < 4) begin : few
+            localparam SLOTS = (DEPTH == 3) ? 3 : 2;
+
+            // Entry 0 is the output; a beat goes to the first free one. ready_q is the last's "not valid".
+            reg [SLOTS*BITS-1:0] data_q;
+            reg [SLOTS-2:0] valid_q;
+
+            wire [SLOTS-1:0] valid = {!ready_q, valid_q};
+            wire pop = m_tready && valid_q[0];
+            wire [SLOTS-1:0] valid_d = (push == pop) ? valid
+                                     : push ? {valid[SLOTS-2:0], 1'b1} : {1'b0, valid[SLOTS-1:1]};
+
+            assign m_tdata = data_q[BITS-1:0];
+            assign m_tvalid = valid_q[0];
+
+            for (i = 0; i < SLOTS; i = i + 1) begin : entry
+                wire [BITS-1:0] next;
+
+                if (i < SLOTS - 1) begin : inner
+                    assign next = valid[i+1] ? data_q[(i+1)*BITS +: BITS] : s_tdata;
+                end else begin : last
+                    assign next = s_tdata;
+                end
+                always @(posedge clk) if (pop || !valid[i]) data_q[i*BITS +: BITS] <= next;
+            end
 
             always @(posedge clk) begin
-                if (out_free) out_q <= ready_q ? s_tdata : spare_q;
-                if (ready_q) spare_q <= s_tdata;
                 if (rst) begin
-                    out_valid_q <= 1'b0;
+                    valid_q <= {(SLOTS-1){1'b0}};
                     ready_q <= 1'b1;
-                end else if (out_free) begin
-                    out_valid_q <= push || !ready_q;
-                    ready_q <= 1'b1;
-                end else if (push) begin
-                    ready_q <= 1'b0;
+                end else begin
+                    valid_q <= valid_d[SLOTS-2:0];
+                    ready_q <= !valid_d[SLOTS-1];
                 end
             end
         end else begin : many
-            // RAM words: two at least, so that a word is never written while its address is read.
-            localparam WORDS = (DEPTH < 4) ? 2 : DEPTH - 2;
+            localparam WORDS = DEPTH - 2;
             localparam ADDR_BITS = $clog2(WORDS);
-            localparam COUNT_BITS = $clog2(DEPTH - 1);
+            localparam COUNT_BITS = $clog2(WORDS + 1);
             localparam LAST = WORDS - 1;
-            localparam FULL = DEPTH - 2;
+            localparam FULL = WORDS;
             localparam [ADDR_BITS-1:0] LAST_ADDR = LAST[ADDR_BITS-1:0];
             localparam [COUNT_BITS-1:0] FULL_COUNT = FULL[COUNT_BITS-1:0];
             localparam [COUNT_BITS-1:0] ONE_LESS = FULL_COUNT - 1'b1;
 
+            reg [BITS-1:0] out_q;
+            reg out_valid_q;
             reg [ADDR_BITS-1:0] wr_addr_q;
             reg [ADDR_BITS-1:0] rd_addr_q;
             reg [COUNT_BITS-1:0] count_q;    // beats in the RAM
             reg fetched_q;                   // the RAM's read register holds a beat
             wire [BITS-1:0] fetched;
 
+            wire out_free = m_tready || !out_valid_q;
             wire fetch = (out_free || !fetched_q) && count_q != {COUNT_BITS{1'b0}};
-            // More than one beat in the RAM implies that both stages behind it are full, so the RAM's count
-            // tells when DEPTH is reached; only DEPTH = 3 has to look at the stages too.
-            wire full_ram_d = fetch ? (count_q == FULL_COUNT && push)
-                                    : (count_q == FULL_COUNT || (count_q == ONE_LESS && push));
-            wire fetched_d = fetch || (fetched_q && !out_free);
-            wire out_valid_d = fetched_q || !out_free;
-            wire full_d = full_ram_d && (DEPTH > 3 || (fetched_d && out_valid_d));
+            // A beat that stays in the RAM means that both stages behind it are full, so the RAM's count
+            // tells when DEPTH is reached.
+            wire full_d = fetch ? (count_q == FULL_COUNT && push)
+                                : (count_q == FULL_COUNT || (count_q == ONE_LESS && push));
+
+            assign m_tdata = out_q;
+            assign m_tvalid = out_valid_q;
 
             gw_ram #(.BITS(BITS), .DEPTH(WORDS), .RAM_STYLE(RAM_STYLE)) ram (
                 .clk(clk),
@@ -102,8 +119,8 @@ module gw_fifo #(
                     if (fetch) rd_addr_q <= (rd_addr_q == LAST_ADDR) ? {ADDR_BITS{1'b0}} : rd_addr_q + 1'b1;
                     if (push && !fetch) count_q <= count_q + 1'b1;
                     if (fetch && !push) count_q <= count_q - 1'b1;
-                    out_valid_q <= out_valid_d;
-                    fetched_q <= fetched_d;
+                    out_valid_q <= fetched_q || !out_free;
+                    fetched_q <= fetch || (fetched_q && !out_free);
                     ready_q <= !full_d;
                 end
             end

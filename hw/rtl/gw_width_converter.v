@@ -3,7 +3,7 @@
 //   The larger of IN and OUT is a multiple of the smaller; RATIO = larger / smaller.
 //   One piece of work: one beat of the wide side.
 //   Interval: RATIO clocks; the narrow side moves a beat every clock, without a bubble between wide beats.
-//   Latency: 0 clocks when IN = OUT (wires only), 1 when OUT is narrower, RATIO when OUT is wider.
+//   Latency: RATIO clocks when OUT is wider, else 1; IN = OUT is one register.
 
 `default_nettype none
 
@@ -27,16 +27,23 @@ module gw_width_converter #(
 
     generate
         if (IN == OUT) begin : same
-            wire unused = &{1'b0, clk, rst};
+            reg [OUT*BITS-1:0] data_q;
+            reg valid_q;
 
-            assign m_tdata = s_tdata;
-            assign m_tvalid = s_tvalid;
-            assign s_tready = m_tready;
+            assign m_tdata = data_q;
+            assign m_tvalid = valid_q;
+            assign s_tready = m_tready || !valid_q;
+
+            always @(posedge clk) begin
+                if (s_tready) data_q <= s_tdata;
+                if (rst) valid_q <= 1'b0;
+                else if (s_tready) valid_q <= s_tvalid;
+            end
         end else begin : differ
             localparam WIDE = (IN > OUT) ? IN : OUT;
             localparam NARROW = (IN > OUT) ? OUT : IN;
             localparam LAST = WIDE / NARROW - 1;
-            localparam COUNT_BITS = $clog2(LAST + 1);
+            localparam COUNT_BITS = (LAST > 0) ? $clog2(LAST + 1) : 1;
             localparam [COUNT_BITS-1:0] LAST_COUNT = LAST[COUNT_BITS-1:0];
 
             reg [WIDE*BITS-1:0] wide_q;         // element 0 lowest; the narrow side shifts it down

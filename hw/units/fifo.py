@@ -11,14 +11,14 @@ def _interval(p: SimpleNamespace) -> int:
 
 
 def _latency(p: SimpleNamespace) -> int:
-    return 1 if p.DEPTH == 2 else 3
+    return 1 if p.DEPTH < 4 else 3
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
     """Flip-flops and block RAM equal, LUTs within 10 of 7 Yosys runs a family."""
-    if p.DEPTH == 2:
-        return Resources(lut=p.BITS + 4, ff=2 * p.BITS + 2)
-    words = max(2, p.DEPTH - 2)
+    if p.DEPTH < 4:
+        return Resources(lut=(p.DEPTH - 1) * p.BITS + 2 * p.DEPTH, ff=p.DEPTH * (p.BITS + 1))
+    words = p.DEPTH - 2
     address, count = clog2(words), clog2(p.DEPTH - 1)
     control = 2 * address + count + 6 if family in ("xc7", "xcup") else 4 * address + 3 * count + 3
     own = Resources(lut=control, ff=p.BITS + 2 * address + count + 3)

@@ -11,15 +11,13 @@ def _ratio(p: SimpleNamespace) -> int:
 
 
 def _latency(p: SimpleNamespace) -> int:
-    if p.IN == p.OUT:
-        return 0
-    return 1 if p.IN > p.OUT else _ratio(p)
+    return _ratio(p) if p.OUT > p.IN else 1
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
     """Flip-flops are exact; LUTs within 4 of 4 Yosys runs a family."""
     if p.IN == p.OUT:
-        return Resources()
+        return Resources(lut=1, ff=p.IN * p.BITS + 1)
     count = clog2(_ratio(p))
     ff = max(p.IN, p.OUT) * p.BITS + count + 1
     if p.IN > p.OUT:
