@@ -153,12 +153,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path, help="folder for digits.onnx and digits_test.npz")
     parser.add_argument("--scales", choices=("po2", "float"), default="po2")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args(arguments)
     console = Console()
     # The tensors are tiny: a second thread gains nothing, and waits at every operator on a busy machine.
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
+    # One thread: sums in the same order on every machine, and no slower for a network this small.
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     data, model = load_split(), build(options.scales)
     train(model, data, options.epochs, options.seed, console)
