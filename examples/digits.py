@@ -156,11 +156,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args(arguments)
     console = Console()
-    # The tensors are tiny: a second thread gains nothing, and waits at every operator on a busy machine.
+    # The tensors are tiny: a second thread gains nothing, waits at every operator on a busy machine, and
+    # would sum in another order.
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    # One thread: sums in the same order on every machine, and no slower for a network this small.
-    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     data, model = load_split(), build(options.scales)
     train(model, data, options.epochs, options.seed, console)
