@@ -198,8 +198,9 @@ module gw_sliding_window #(
                              : !last_ox ? Y_OX[Y_BITS-1:0]
                              : !last_oy ? Y_OY[Y_BITS-1:0] : Y_FRAME[Y_BITS-1:0];
 
-    wire early_rows = oy_left_q > ROWS_KEPT[OY_BITS-1:0];
-    wire early_cols = ox_left_q > COLS_KEPT[OX_BITS-1:0]
+    // One bit more, for Verilator takes a comparison with the largest value for a slip.
+    wire early_rows = {1'b0, oy_left_q} > ROWS_KEPT[OY_BITS:0];
+    wire early_cols = {1'b0, ox_left_q} > COLS_KEPT[OX_BITS:0]
                    && (early_rows || oy_left_q == ROWS_KEPT[OY_BITS-1:0]);
     wire [INDEX_BITS-1:0] released = last_oy ? FREE_FRAME[INDEX_BITS-1:0]
                                    : last_ox && early_rows ? FREE_OY[INDEX_BITS-1:0]

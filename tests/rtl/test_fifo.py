@@ -113,7 +113,13 @@ def test_too_shallow_is_reported(tmp_path):
 
 @pytest.mark.parametrize(
     ("params", "family"),
-    [(fifo(2, 64), "xc7"), (fifo(3, 16), "gowin"), (fifo(18, 32, 2), "ecp5"), (fifo(18, 32, 2), "ice40"), (fifo(514, 16), "gowin")],
+    [
+        (fifo(2, 64), "xc7"),
+        (fifo(3, 16), "gowin"),
+        (fifo(18, 32, 2), "ecp5"),
+        (fifo(18, 32, 2), "ice40"),
+        (fifo(514, 16), "gowin"),
+    ],
 )
 def test_resources(params, family, tmp_path):
     """The Unit's estimate: flip-flops and block RAM as Yosys maps them, LUTs within 10."""

@@ -68,7 +68,8 @@ def test_verilator_agrees():
     """Both simulators give the same words at the same clocks."""
     sent, wanted = stimulus(SHAPES[2])
     one, other = (
-        build(UNIT, SHAPES[2], 16, 16, tool).run(sent, len(wanted), gap=0.3) for tool in ("icarus", "verilator")
+        build(UNIT, SHAPES[2], 16, 16, tool).run(sent, len(wanted), gap=0.3)
+        for tool in ("icarus", "verilator")
     )
     assert one == other
 

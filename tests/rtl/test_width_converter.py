@@ -54,7 +54,8 @@ def test_widths_that_do_not_divide_are_reported(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "family"), [((8, 8, 1), "ecp5"), ((2, 8, 64), "ice40"), ((4, 16, 8), "gowin"), ((8, 4, 4), "ecp5")]
+    ("shape", "family"),
+    [((8, 8, 1), "ecp5"), ((2, 8, 64), "ice40"), ((4, 16, 8), "gowin"), ((8, 4, 4), "ecp5")],
 )
 def test_resources(shape, family, tmp_path):
     """The Unit's estimate: flip-flops as Yosys maps them, LUTs within 4."""
