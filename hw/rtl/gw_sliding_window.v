@@ -12,9 +12,10 @@
 // A ring of RING beats keeps what later windows still need. Indices count the beats of the stream from the
 // start of a frame on, so the ring knows no rows: a read at row y, column x, chunk c has index
 // (y*W + x)*C/SIMD + c, padding included, and going from one beat of a window to the next adds one of six
-// constants. Three registers follow from that, each updated by adding such a constant:
+// constants. Three registers follow from that, each updated by adding such a constant, which the loop
+// counters, one beat ahead, have put into a register before:
 //   rd_addr_q  read index modulo RING
-//   ahead_q    beats written beyond the read index; a read of a real pixel waits until it is not negative
+//   ahead_q    beats written beyond the read index; a read of a real pixel waits while it is negative
 //   room_q     free beats less one; what lies before the current window's first index is free
 // Rows and columns that no window touches are written and then released like the others.
 
@@ -110,12 +111,11 @@ module gw_sliding_window #(
     localparam ADDR_BITS = $clog2(RING);
     localparam Y_BITS = $clog2(H + PT + PB + 1) + 1;
     localparam X_BITS = $clog2(W + PL + PR + 1) + 1;
-    localparam C_BITS = (CH > 1) ? $clog2(CH) : 1;
-    localparam KX_BITS = (KW > 1) ? $clog2(KW) : 1;
-    localparam KY_BITS = (KH > 1) ? $clog2(KH) : 1;
-    localparam OX_BITS = (OW > 1) ? $clog2(OW) : 1;
-    localparam OY_BITS = (OH > 1) ? $clog2(OH) : 1;
 
+    // A frame's first beat waits for index 0, whatever its own, so the steps to and from it differ.
+    localparam TO_FIRST = NEXT_FRAME + LEAD;
+    localparam FROM_FIRST = ((CH > 1) ? NEXT_C : (KW > 1) ? NEXT_KX : (KH > 1) ? NEXT_KY
+                          : (OW > 1) ? NEXT_OX : (OH > 1) ? NEXT_OY : TO_FIRST) - LEAD;
     localparam JUMP_C = ((NEXT_C % RING) + RING) % RING;
     localparam JUMP_KX = ((NEXT_KX % RING) + RING) % RING;
     localparam JUMP_KY = ((NEXT_KY % RING) + RING) % RING;
@@ -123,7 +123,7 @@ module gw_sliding_window #(
     localparam JUMP_OY = ((NEXT_OY % RING) + RING) % RING;
     localparam JUMP_FRAME = ((NEXT_FRAME % RING) + RING) % RING;
     localparam START_ADDR = (RING - LEAD % RING) % RING;
-    localparam START_AHEAD = LEAD - 1;
+    localparam START_AHEAD = -1;
     localparam START_ROOM = RING - 1 - LEAD;
     localparam LAST_ADDR = RING - 1;
 
@@ -137,26 +137,24 @@ module gw_sliding_window #(
     localparam START_X = -PL;
     localparam START_Y = -PT;
 
-    localparam C_LEFT = CH - 1;
-    localparam KX_LEFT = KW - 1;
-    localparam KY_LEFT = KH - 1;
-    localparam OX_LEFT = OW - 1;
-    localparam OY_LEFT = OH - 1;
-    localparam COLS_KEPT = OW - FREE_COLS;
-    localparam ROWS_KEPT = OH - FREE_ROWS;
+    // Steps from the beat to read to the one after it; running_q is low in the clock that makes the first.
+    reg running_q;
+    reg start_q;                         // the loops are at a frame's first beat
+    reg [INDEX_BITS-1:0] next_q;
+    reg [INDEX_BITS-1:0] release_q;
+    reg [ADDR_BITS-1:0] jump_q;
+    reg [X_BITS-1:0] x_step_q;
+    reg [Y_BITS-1:0] y_step_q;
+    reg last_q;                          // the beat to read is a frame's last
 
-    // Position of the next beat to read, as what is left of each loop, and its coordinates.
-    reg [C_BITS-1:0] c_left_q;
-    reg [KX_BITS-1:0] kx_left_q;
-    reg [KY_BITS-1:0] ky_left_q;
-    reg [OX_BITS-1:0] ox_left_q;
-    reg [OY_BITS-1:0] oy_left_q;
+    // The beat to read.
     reg [X_BITS-1:0] x_q;                // two's complement, so that a negative one is beyond W
     reg [Y_BITS-1:0] y_q;
-    reg first_q;                         // it is the first of a frame
+    reg pad_q;                           // it is padding
+    reg first_q;                         // it is a frame's first
     reg [ADDR_BITS-1:0] rd_addr_q;
     reg [ADDR_BITS-1:0] wr_addr_q;
-    reg signed [INDEX_BITS-1:0] ahead_q;
+    reg [INDEX_BITS-1:0] ahead_q;        // two's complement
     reg [INDEX_BITS-1:0] room_q;         // two's complement: -1 when full
     reg read_valid_q;
     reg read_pad_q;
@@ -164,47 +162,41 @@ module gw_sliding_window #(
     reg out_valid_q;
 
     wire [SIMD*BITS-1:0] stored;
-
-    wire last_c = CH == 1 || c_left_q == {C_BITS{1'b0}};
-    wire last_kx = last_c && (KW == 1 || kx_left_q == {KX_BITS{1'b0}});
-    wire last_ky = last_kx && (KH == 1 || ky_left_q == {KY_BITS{1'b0}});
-    wire last_ox = last_ky && (OW == 1 || ox_left_q == {OX_BITS{1'b0}});
-    wire last_oy = last_ox && (OH == 1 || oy_left_q == {OY_BITS{1'b0}});
-
-    wire pad = (PT + PB > 0 && y_q >= H[Y_BITS-1:0]) || (PL + PR > 0 && x_q >= W[X_BITS-1:0]);
-    wire ready = first_q ? ahead_q >= $signed(LEAD[INDEX_BITS-1:0]) : (pad || !ahead_q[INDEX_BITS-1]);
+    wire [2:0] level;
+    wire release_input;
+    wire [X_BITS-1:0] x_d = x_q + x_step_q;
+    wire [Y_BITS-1:0] y_d = y_q + y_step_q;
+    wire ready = !ahead_q[INDEX_BITS-1] || (pad_q && !first_q);
     wire ce = m_tready || !out_valid_q;
-    wire read = ready && ce;
+    wire read = ready && ce && running_q;
+    wire step = read || !running_q;
     wire write = s_tvalid && s_tready;
-
-    wire [INDEX_BITS-1:0] next = !last_c ? NEXT_C[INDEX_BITS-1:0]
-                               : !last_kx ? NEXT_KX[INDEX_BITS-1:0]
-                               : !last_ky ? NEXT_KY[INDEX_BITS-1:0]
-                               : !last_ox ? NEXT_OX[INDEX_BITS-1:0]
-                               : !last_oy ? NEXT_OY[INDEX_BITS-1:0] : NEXT_FRAME[INDEX_BITS-1:0];
-    wire [ADDR_BITS-1:0] jump = !last_c ? JUMP_C[ADDR_BITS-1:0]
-                              : !last_kx ? JUMP_KX[ADDR_BITS-1:0]
-                              : !last_ky ? JUMP_KY[ADDR_BITS-1:0]
-                              : !last_ox ? JUMP_OX[ADDR_BITS-1:0]
-                              : !last_oy ? JUMP_OY[ADDR_BITS-1:0] : JUMP_FRAME[ADDR_BITS-1:0];
-    wire [ADDR_BITS:0] sum = {1'b0, rd_addr_q} + {1'b0, jump};
+    wire [ADDR_BITS:0] sum = {1'b0, rd_addr_q} + {1'b0, jump_q};
     wire [ADDR_BITS:0] wrapped = sum - RING[ADDR_BITS:0];
-    wire [X_BITS-1:0] x_step = !last_c ? {X_BITS{1'b0}}
-                             : !last_kx ? DW[X_BITS-1:0]
-                             : !last_ky ? X_KY[X_BITS-1:0]
-                             : !last_ox ? X_OX[X_BITS-1:0] : X_OY[X_BITS-1:0];
-    wire [Y_BITS-1:0] y_step = !last_kx ? {Y_BITS{1'b0}}
-                             : !last_ky ? DH[Y_BITS-1:0]
-                             : !last_ox ? Y_OX[Y_BITS-1:0]
-                             : !last_oy ? Y_OY[Y_BITS-1:0] : Y_FRAME[Y_BITS-1:0];
 
-    // One bit more, for Verilator takes a comparison with the largest value for a slip.
-    wire early_rows = {1'b0, oy_left_q} > ROWS_KEPT[OY_BITS:0];
-    wire early_cols = {1'b0, ox_left_q} > COLS_KEPT[OX_BITS:0]
-                   && (early_rows || oy_left_q == ROWS_KEPT[OY_BITS-1:0]);
-    wire [INDEX_BITS-1:0] released = last_oy ? FREE_FRAME[INDEX_BITS-1:0]
-                                   : last_ox && early_rows ? FREE_OY[INDEX_BITS-1:0]
-                                   : !last_ox && early_cols ? FREE_OX[INDEX_BITS-1:0] : {INDEX_BITS{1'b0}};
+    wire [INDEX_BITS-1:0] next = start_q ? FROM_FIRST[INDEX_BITS-1:0]
+                               : (level == 3'd0) ? NEXT_C[INDEX_BITS-1:0]
+                               : (level == 3'd1) ? NEXT_KX[INDEX_BITS-1:0]
+                               : (level == 3'd2) ? NEXT_KY[INDEX_BITS-1:0]
+                               : (level == 3'd3) ? NEXT_OX[INDEX_BITS-1:0]
+                               : (level == 3'd4) ? NEXT_OY[INDEX_BITS-1:0] : TO_FIRST[INDEX_BITS-1:0];
+    wire [ADDR_BITS-1:0] jump = (level == 3'd0) ? JUMP_C[ADDR_BITS-1:0]
+                            : (level == 3'd1) ? JUMP_KX[ADDR_BITS-1:0]
+                            : (level == 3'd2) ? JUMP_KY[ADDR_BITS-1:0]
+                            : (level == 3'd3) ? JUMP_OX[ADDR_BITS-1:0]
+                            : (level == 3'd4) ? JUMP_OY[ADDR_BITS-1:0] : JUMP_FRAME[ADDR_BITS-1:0];
+    wire [X_BITS-1:0] x_step = (level == 3'd0) ? {X_BITS{1'b0}}
+                             : (level == 3'd1) ? DW[X_BITS-1:0]
+                             : (level == 3'd2) ? X_KY[X_BITS-1:0]
+                             : (level == 3'd3) ? X_OX[X_BITS-1:0] : X_OY[X_BITS-1:0];
+    wire [Y_BITS-1:0] y_step = (level == 3'd0 || level == 3'd1) ? {Y_BITS{1'b0}}
+                             : (level == 3'd2) ? DH[Y_BITS-1:0]
+                             : (level == 3'd3) ? Y_OX[Y_BITS-1:0]
+                             : (level == 3'd4) ? Y_OY[Y_BITS-1:0] : Y_FRAME[Y_BITS-1:0];
+
+    wire [INDEX_BITS-1:0] released = !release_input ? {INDEX_BITS{1'b0}}
+                                   : (level == 3'd3) ? FREE_OX[INDEX_BITS-1:0]
+                                   : (level == 3'd4) ? FREE_OY[INDEX_BITS-1:0] : FREE_FRAME[INDEX_BITS-1:0];
 
     assign s_tready = !room_q[INDEX_BITS-1];
     assign m_tdata = out_q;
@@ -220,9 +212,13 @@ module gw_sliding_window #(
         .wr_en(write), .wr_addr(wr_addr_q), .wr_data(s_tdata),
         .rd_en(ce), .rd_addr(rd_addr_q), .rd_data(stored));
 
+    gw_window_loops #(
+        .CH(CH), .KW(KW), .KH(KH), .OW(OW), .OH(OH), .FREE_COLS(FREE_COLS), .FREE_ROWS(FREE_ROWS)
+    ) loops (.clk(clk), .rst(rst), .step(step), .level(level), .release_input(release_input));
+
     always @(posedge clk) begin
         if (ce) begin
-            read_pad_q <= pad;
+            read_pad_q <= pad_q;
             out_q <= read_pad_q ? {SIMD{PAD_CODE[BITS-1:0]}} : stored;
         end
         if (rst) begin
@@ -235,25 +231,35 @@ module gw_sliding_window #(
     end
 
     always @(posedge clk) begin
+        if (step) begin
+            next_q <= next;
+            release_q <= released;
+            jump_q <= jump;
+            x_step_q <= x_step;
+            y_step_q <= y_step;
+            last_q <= level == 3'd5;
+        end
         if (rst) begin
-            c_left_q <= C_LEFT[C_BITS-1:0];
-            kx_left_q <= KX_LEFT[KX_BITS-1:0];
-            ky_left_q <= KY_LEFT[KY_BITS-1:0];
-            ox_left_q <= OX_LEFT[OX_BITS-1:0];
-            oy_left_q <= OY_LEFT[OY_BITS-1:0];
+            running_q <= 1'b0;
+            start_q <= 1'b1;
+        end else if (step) begin
+            running_q <= 1'b1;
+            start_q <= level == 3'd5;
+        end
+    end
+
+    always @(posedge clk) begin
+        if (rst) begin
             x_q <= START_X[X_BITS-1:0];
             y_q <= START_Y[Y_BITS-1:0];
+            pad_q <= PT + PL > 0;
             first_q <= 1'b1;
             rd_addr_q <= START_ADDR[ADDR_BITS-1:0];
         end else if (read) begin
-            c_left_q <= last_c ? C_LEFT[C_BITS-1:0] : c_left_q - 1'b1;
-            if (last_c) kx_left_q <= last_kx ? KX_LEFT[KX_BITS-1:0] : kx_left_q - 1'b1;
-            if (last_kx) ky_left_q <= last_ky ? KY_LEFT[KY_BITS-1:0] : ky_left_q - 1'b1;
-            if (last_ky) ox_left_q <= last_ox ? OX_LEFT[OX_BITS-1:0] : ox_left_q - 1'b1;
-            if (last_ox) oy_left_q <= last_oy ? OY_LEFT[OY_BITS-1:0] : oy_left_q - 1'b1;
-            x_q <= x_q + x_step;
-            y_q <= y_q + y_step;
-            first_q <= last_oy;
+            x_q <= x_d;
+            y_q <= y_d;
+            pad_q <= (PT + PB > 0 && y_d >= H[Y_BITS-1:0]) || (PL + PR > 0 && x_d >= W[X_BITS-1:0]);
+            first_q <= last_q;
             rd_addr_q <= wrapped[ADDR_BITS] ? sum[ADDR_BITS-1:0] : wrapped[ADDR_BITS-1:0];
         end
     end
@@ -266,8 +272,8 @@ module gw_sliding_window #(
         end else begin
             if (write) wr_addr_q <= (wr_addr_q == LAST_ADDR[ADDR_BITS-1:0]) ? {ADDR_BITS{1'b0}}
                                                                             : wr_addr_q + 1'b1;
-            ahead_q <= ahead_q - (read ? next : {INDEX_BITS{1'b0}}) + {{(INDEX_BITS-1){1'b0}}, write};
-            room_q <= room_q + (read && last_ky ? released : {INDEX_BITS{1'b0}})
+            ahead_q <= ahead_q - (read ? next_q : {INDEX_BITS{1'b0}}) + {{(INDEX_BITS-1){1'b0}}, write};
+            room_q <= room_q + (read ? release_q : {INDEX_BITS{1'b0}})
                     - {{(INDEX_BITS-1){1'b0}}, write};
         end
     end

@@ -5,9 +5,16 @@ from types import SimpleNamespace
 from ..design import Resources, Unit
 from .ram import clog2, ram_resources
 
-# LUTs per bit of the two index counters, the two addresses, the loop counters, and the coordinates.
-_LUT4, _LUT6 = (0.5, 9.3, 3.9, 2.8), (1.1, 6.2, 2.8, 2.1)
-_LUTS = {"ecp5": _LUT4, "ice40": (1.6, 9.2, 1.9, 1.7), "gowin": _LUT4, "xc7": _LUT6, "xcup": _LUT6}
+# Per bit of an index, an address, the loop counters, and the coordinates.
+_LUT4 = (2.5, 7.8, 3.7, 1.9)
+_LUTS = {
+    "ecp5": _LUT4,
+    "ice40": (3.7, 6.8, 1.9, 1.5),
+    "gowin": _LUT4,
+    "xc7": (2.0, 5.5, 3.0, 1.25),
+    "xcup": (2.0, 5.5, 3.0, 1.25),
+}
+_FFS = (1.85, 3.3, 1.3, 1.7)
 
 
 def out_size(p: SimpleNamespace) -> tuple[int, int]:
@@ -59,8 +66,7 @@ def ring_beats(p: SimpleNamespace) -> int:
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Fitted to 17 Yosys runs a family: block RAM equal, flip-flops within 5 % (1x1 windows, whose loops
-    vanish, up to 20 % fewer), LUTs within 16 %."""
+    """Fitted to 17 Yosys runs a family: block RAM equal, flip-flops within 7 %, LUTs within 12 %."""
     rows, cols = out_size(p)
     ring, chunks, bits = ring_beats(p), p.C // p.SIMD, p.SIMD * p.BITS
     reach = ring + (p.H + p.PT + p.PB + 1) * p.W * chunks + (p.PL + p.PR + 1) * chunks
@@ -68,9 +74,10 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     loops = sum(clog2(n) for n in (chunks, p.KW, p.KH, cols, rows))
     padded = (clog2(p.H + p.PT + p.PB + 1) + 1) * (p.PT + p.PB > 0)
     padded += (clog2(p.W + p.PL + p.PR + 1) + 1) * (p.PL + p.PR > 0)
-    ff = bits + loops + padded + 2 * (index + address) + 3 + (padded > 0)
-    lut = sum(a * b for a, b in zip(_LUTS[family], (index, address, loops, padded), strict=True))
-    return Resources(lut=round(lut), ff=ff) + ram_resources(ring, bits, p.RAM_STYLE, family)
+    sizes = (index, address, loops, padded)
+    lut = sum(a * b for a, b in zip(_LUTS[family], sizes, strict=True))
+    ff = bits + sum(a * b for a, b in zip(_FFS, sizes, strict=True))
+    return Resources(lut=round(lut), ff=round(ff)) + ram_resources(ring, bits, p.RAM_STYLE, family)
 
 
 SLIDING_WINDOW = Unit(
@@ -79,7 +86,7 @@ SLIDING_WINDOW = Unit(
         "H", "W", "C", "SIMD", "BITS", "KH", "KW", "SH", "SW", "DH", "DW", "PT", "PL", "PB", "PR", "PAD_CODE",
         "RAM_STYLE",
     ),
-    files=("gw_sliding_window.v", "gw_ram.v"),
+    files=("gw_sliding_window.v", "gw_ram.v", "gw_window_loops.v"),
     interval=_interval,
     latency=_latency,
     resources=_resources,
