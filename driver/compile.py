@@ -14,13 +14,13 @@ from ..compiler.ir.graph import Graph
 from ..compiler.ir.io import save
 from ..compiler.ir.text import to_text
 from ..compiler.passes.pipeline import run as run_passes
-from ..errors import InputError
+from ..errors import GatewrightError, InputError
 from ..hw.build import layers
 from ..hw.design import Design
 from ..hw.folding import fold
 from . import describe, hardware, verify
 from .data import Data, load_data, random_data
-from .output import MARK, staged_folder
+from .output import MARK, keep_logs, staged_folder
 from .project import Project
 
 STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
@@ -123,8 +123,12 @@ def compile_model(
     with staged_folder(Path(out)) as folder:
         job = Job(Project(folder), source, board, options, say)
         job.clock_mhz = options.clock_mhz or board.default_clock_mhz
-        for name in STAGES[: STAGES.index(options.until) + 1]:
-            _STAGES[name](job)
+        try:
+            for name in STAGES[: STAGES.index(options.until) + 1]:
+                _STAGES[name](job)
+        except GatewrightError as error:
+            kept = keep_logs(folder)
+            raise type(error)(f"{error}" + (f"\n(logs kept in {kept})" if kept else "")) from None
         report = describe.report(job)
         describe.write_report(report, folder / MARK)
     return report

@@ -1,5 +1,6 @@
 """Output folders that appear whole or not at all."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -8,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..report import SCHEMA_PREFIX
 
-# A folder is ours to replace only if it holds this file.
+# A folder is ours to replace only if this file in it is a report of ours.
 MARK = "report.json"
 
 
@@ -21,14 +23,15 @@ def staged_folder(out: Path) -> Iterator[Path]:
         InputError: ``out`` exists and was not made by gatewright, or cannot be created.
     """
     out = Path(os.path.abspath(out))
-    if out.exists() and not _replaceable(out):
-        raise InputError(
-            f"output: {out} must be new, empty or an earlier result (with {MARK}), not something else. "
-            "Choose another --out."
-        )
     try:
+        if os.path.lexists(out) and not _replaceable(out):
+            raise InputError(
+                f"output: {out} must be new, empty or an earlier result (with our {MARK}), not something "
+                "else. Choose another --out."
+            )
+        missing = [p for p in (out.parent, *out.parent.parents) if not p.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=".gatewright.partial-", dir=out.parent))
     except OSError as error:
         raise InputError(
             f"output: {out} cannot be created: {error.strerror}. Choose another --out."
@@ -36,24 +39,51 @@ def staged_folder(out: Path) -> Iterator[Path]:
     try:
         yield scratch
         _swap(scratch, out)
-    finally:
+    except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
+        _remove_empty(missing)
+        raise
 
 
 def _replaceable(out: Path) -> bool:
-    return out.is_dir() and not out.is_symlink() and ((out / MARK).is_file() or not any(out.iterdir()))
+    if out.is_symlink() or not out.is_dir():
+        return False
+    if not any(out.iterdir()):
+        return True
+    try:
+        return json.loads((out / MARK).read_text("utf-8"))["schema"].startswith(SCHEMA_PREFIX)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Take back folders that were made on the way, innermost first, as long as nobody uses them."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _swap(scratch: Path, out: Path) -> None:
-    """Rename ``scratch`` to ``out``; an earlier result moves aside first and is deleted last."""
-    scratch.chmod(0o755)
-    old = None
-    if out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent)) / out.name
-        os.rename(out, old)
-    os.rename(scratch, out)
-    if old is not None:
-        shutil.rmtree(old.parent, ignore_errors=True)
+    """Rename ``scratch`` to ``out``; an earlier result moves aside first, comes back should that fail, and
+    is deleted last."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    scratch.chmod(0o777 & ~umask)
+    if not out.exists():
+        os.rename(scratch, out)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".gatewright.old-", dir=out.parent))
+    try:
+        os.rename(out, aside / "old")
+        os.rename(scratch, out)
+    except BaseException:
+        if not out.exists() and (aside / "old").exists():
+            os.rename(aside / "old", out)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -76,3 +106,14 @@ def write_whole(path: Path, data: bytes | str) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def keep_logs(folder: Path) -> Path | None:
+    """Copies the tools' logs of a compile that failed to a folder that outlives it; None without logs."""
+    logs = sorted(folder.rglob("*.log"))
+    if not logs:
+        return None
+    kept = Path(tempfile.mkdtemp(prefix="gatewright-logs-"))
+    for log in logs:
+        shutil.copyfile(log, kept / log.name)
+    return kept
