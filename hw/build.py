@@ -8,15 +8,15 @@ from ..compiler.ir.graph import Const, Graph, Node, Value
 from ..compiler.ir.ops import Conv2d, MatMul, MaxPool, Reshape
 from ..compiler.ir.types import Int
 from ..errors import LoweringError
+from .buffering import depths
 from .design import Design, Instance, Stream
 from .lower import FPGA, Fold, Layer, verilog_name
 from .units.fifo import FIFO
-from .units.matrix_vector import MATRIX_VECTOR
-from .units.sliding_window import SLIDING_WINDOW
 from .units.width_converter import WIDTH_CONVERTER
 
 # FIFOs up to this depth stay in registers or LUT RAM; deeper ones may take a block RAM.
 _SHALLOW = 32
+_LEAST = 2
 
 
 def layers(graph: Graph) -> list[Layer]:
@@ -80,21 +80,27 @@ def _carrier(value: Value, after: Sequence[Node]) -> Int:
     return t
 
 
-def assemble(name: str, chain: Sequence[Layer], folds: Sequence[Fold]) -> Design:
-    """The Design for one folding per layer: units, width converters, and a FIFO on every edge."""
+def assemble(name: str, chain: Sequence[Layer], folds: Sequence[Fold], buffered: bool = True) -> Design:
+    """The Design for one folding per layer: units, width converters, and a FIFO on every edge.
+
+    Args:
+        buffered: whether FIFOs get the depth that keeps the interval; without, all have the least (quicker,
+            for comparing foldings).
+    """
     pairs = zip(chain, folds, strict=True)
     units = [unit for layer, fold in pairs for unit in FPGA.rule(layer.node).lower(layer, fold)]
     if not units:
         raise LoweringError(f"fpga: {name!r} must hold at least one layer that computes")
+    joined = units[:1]
+    for unit in units[1:]:
+        joined += [*converters(joined[-1].output, unit.input.lanes, unit.name), unit]
+    entries = [_LEAST] * len(joined)
+    if buffered:
+        entries = depths(joined, Design(name, tuple(joined)).interval)
     placed: list[Instance] = []
-    previous: Instance | None = None
-    for unit in units:
-        stream = previous.output if previous else unit.input
-        for converter in converters(stream, unit.input.lanes, unit.name):
-            placed += [fifo(converter.input, f"{converter.name}_fifo", 2), converter]
-        placed += [fifo(unit.input, f"{unit.name}_fifo", _depth(previous, unit)), unit]
-        previous = unit
-    placed.append(fifo(previous.output, "out_fifo", 2))
+    for unit, depth in zip(joined, entries, strict=True):
+        placed += [fifo(unit.input, f"{unit.name}_fifo", depth), unit]
+    placed.append(fifo(joined[-1].output, "out_fifo", _LEAST))
     return Design(name, tuple(placed))
 
 
@@ -113,16 +119,6 @@ def converters(stream: Stream, lanes: int, name: str) -> list[Instance]:
                 )
             )
     return result
-
-
-def _depth(previous: Instance | None, unit: Instance) -> int:
-    """Entries that keep ``unit`` busy: a folded matrix-vector unit reads a vector in one burst and
-    then rests, so the next vector must gather meanwhile, unless a window generator repeats it anyway."""
-    p = unit.params
-    bursty = unit.unit is MATRIX_VECTOR and p["MH"] > p["PE"]
-    if not bursty or previous is None or previous.unit is SLIDING_WINDOW:
-        return 2
-    return max(2, p["MW"] // p["SIMD"])
 
 
 def fifo(stream: Stream, name: str, depth: int) -> Instance:

@@ -15,6 +15,9 @@ from .design import Design, Resources, Stream
 from .lower import FPGA, Fold, Layer
 
 _ROUNDS = 12
+# LUTs cost routing and place-and-route time as well: a 784-bit weight ROM in LUTs took nextpnr 13 minutes
+# where block RAM takes one, on a board that had both to spare.
+_LUT_PREMIUM = 3
 # The fastest design is sought within this share of the board, since estimates err and routers need room.
 _COMFORT = 0.75
 
@@ -122,11 +125,17 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
     kinds = [f.name for f in fields(Resources)]
     prices = {k: 1 / getattr(room, k) if getattr(room, k) else 1e3 for k in kinds}
     prices["ff"] *= 0.25  # flip-flops come with the LUTs and never run out first
+    prices["lut"] *= _LUT_PREMIUM
     for _ in range(_ROUNDS):
-        design = assemble(name, chain, _select(chain, choices, interval, prices, board.part.family))
-        need = design.resources(board.part.family) + overhead
-        over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
-        if not over:
+        folds = _select(chain, choices, interval, prices, board.part.family)
+        # Deep FIFOs take time to work out, so a folding that is too large without them stays without.
+        for buffered in (False, True):
+            design = assemble(name, chain, folds, buffered)
+            need = design.resources(board.part.family) + overhead
+            over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
+            if over:
+                break
+        else:
             return design
         for k in over:
             prices[k] *= 2
