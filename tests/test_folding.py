@@ -94,8 +94,10 @@ def test_fifos_are_no_deeper_than_needed():
     first = MatMul()(x, Const(np.ones((8, 8), dtype=int)), name="a")
     graph = Graph((x,), (MatMul()(first, Const(np.ones((8, 4), dtype=int)), name="b"),), "two")
     chain = layers(graph)
-    folds = [next(f for f in FPGA.rule(c.node).folds(c) if (f.pe, f.simd) == (1, s))
-             for c, s in zip(chain, (2, 1), strict=True)]
+    folds = [
+        next(f for f in FPGA.rule(c.node).folds(c) if (f.pe, f.simd) == (1, s))
+        for c, s in zip(chain, (2, 1), strict=True)
+    ]
     depths = [i.p.DEPTH for i in assemble("two", chain, folds).instances if i.unit.module == "gw_fifo"]
     assert depths[0] == depths[-1] == 2
     assert 2 < depths[1] <= 8
