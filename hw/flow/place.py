@@ -49,6 +49,9 @@ PLACERS: dict[str, Placer] = {
 
 # A cell that nextpnr-himbaechel adds for itself; no part has a site of the kind.
 _DUMMY = "DUMMY_CELL"
+_LOGIC = ("TRELLIS_COMB", "ICESTORM_LC", "LUT4")
+# The legaliser gives up below 100 % where carry chains and clock enables leave no room.
+_NO_PLACE = "Unable to find legal placement"
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,9 @@ def _too_large(tool: str, log: str) -> FitError | None:
         for kind, used, has in rows
         if int(used) > int(has) and kind != _DUMMY
     ]
+    if not over and _NO_PLACE in log:
+        full = max(rows, key=lambda row: int(row[1]) / max(int(row[2]), 1) if row[0] in _LOGIC else 0)
+        over = [f"a legal place for all of its {int(full[1]):,} of {int(full[2]):,} {full[0]}"]
     if not over:
         return None
     return FitError(
