@@ -1,6 +1,7 @@
 """Value ranges and tensor types; bit widths follow from ranges and are never stored."""
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
@@ -100,6 +101,13 @@ def range_of(values: np.ndarray) -> Int:
     if (lo, hi) == (-1, 1) and not np.any(v == 0):
         return Int(-1, 1, 2)
     return Int(lo, hi)
+
+
+def hull(*ranges: Int) -> Int:
+    """The narrowest range that holds every value of all ``ranges``, in their common step."""
+    lo, hi = min(r.lo for r in ranges), max(r.hi for r in ranges)
+    step = gcd(*(r.lo - lo for r in ranges), *(r.step for r in ranges if r.levels > 1))
+    return Int(lo, hi, step or 1)
 
 
 @dataclass(frozen=True)

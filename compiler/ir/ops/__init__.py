@@ -1,12 +1,21 @@
 """Every op of the integer graph, in one literal tuple."""
 
-from .activation import ArgMax, Threshold
-from .linear import Add, Conv2d, MatMul, Mul
-from .pooling import MaxPool
-from .shape import Reshape, Transpose
+from .activation import ArgMax, Lookup, Threshold
+from .conv_transpose import ConvTranspose2d
+from .linear import Add, BatchMatMul, Conv2d, MatMul, Mul
+from .pooling import MaxPool, ReduceSum, SumPool
+from .resample import DepthToSpace, SpaceToDepth, Upsample
+from .shape import Concat, Pad, Reshape, Slice, Transpose
 
-OPS = (MatMul, Conv2d, Add, Mul, Threshold, ArgMax, MaxPool, Reshape, Transpose)
+OPS = (
+    MatMul, Conv2d, ConvTranspose2d, BatchMatMul, Add, Mul,
+    Threshold, Lookup, ArgMax,
+    MaxPool, SumPool, ReduceSum,
+    Reshape, Transpose, Concat, Slice, Pad, Upsample, DepthToSpace, SpaceToDepth,
+)  # fmt: skip
 
 __all__ = [
-    "OPS", "Add", "ArgMax", "Conv2d", "MatMul", "MaxPool", "Mul", "Reshape", "Threshold", "Transpose",
+    "OPS", "Add", "ArgMax", "BatchMatMul", "Concat", "Conv2d", "ConvTranspose2d", "DepthToSpace", "Lookup",
+    "MatMul", "MaxPool", "Mul", "Pad", "ReduceSum", "Reshape", "Slice", "SpaceToDepth", "SumPool",
+    "Threshold", "Transpose", "Upsample",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..graph import Const, Value
 from ..op import Op, Work, require
-from ..types import Int, TensorType
+from ..types import Int, TensorType, range_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,49 @@ class Threshold(Op):
 
     def work(self, x: Value, t: Value) -> Work:
         return Work(compares=x.type.size * int(t.type.shape[1]).bit_length())
+
+
+# A table is as long as its input has values; longer ones are better made of thresholds.
+_MAX_TABLE = 2**16
+
+
+@dataclass(frozen=True)
+class Lookup(Op):
+    """Any function of one element, as a table: ``y[..., c] = table[c, x[..., c] - lo]``.
+
+    Operands:
+        x: integers in ``[lo, lo + L - 1]``, shape ``(..., C)``; any shape where all share one table.
+        table: constant, shape ``(L,)`` or ``(C, L)``, at most 65,536 entries a row.
+    Result:
+        Shape of ``x``; its range is that of the entries that ``x`` can reach.
+    Raises:
+        GraphError: the table has neither one row nor C, is too long, or ends before the range of ``x``.
+    """
+
+    lo: int = 0
+    name: ClassVar[str] = "lookup"
+    arity: ClassVar[tuple[int, int]] = (2, 2)
+
+    def infer(self, x: Value, table: Value) -> TensorType:
+        require(isinstance(table, Const), "lookup: the table must be a constant")
+        shape, d = table.type.shape, x.type.dtype
+        require(
+            len(shape) == 1 or (len(shape) == 2 and shape[:1] == x.type.shape[-1:]),
+            f"lookup: the table must have shape (L,) or one row per channel of x: {x.type}, not {shape}",
+        )
+        require(shape[-1] <= _MAX_TABLE, f"lookup: a table must have at most {_MAX_TABLE} entries, "
+                f"not {shape[-1]}")  # fmt: skip
+        require(
+            self.lo <= d.lo and d.hi < self.lo + shape[-1],
+            f"lookup: x must lie in the table's [{self.lo}..{self.lo + shape[-1] - 1}], not in {d}",
+        )
+        reached = table.value[..., d.lo - self.lo : d.hi - self.lo + 1 : d.step]
+        return TensorType(x.type.shape, range_of(reached))
+
+    def evaluate(self, x, table):
+        if table.ndim == 1:
+            return table[x - self.lo]
+        return table[np.arange(len(table)), x - self.lo]
 
 
 @dataclass(frozen=True)

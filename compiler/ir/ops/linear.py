@@ -14,18 +14,29 @@ from ..types import Int, TensorType
 _EXACT_FLOAT = 2**53
 
 
-def _sum_range(x: Int, w: np.ndarray, bias: np.ndarray | None, may_pad: bool) -> Int:
+def sum_range(x: Int, w: np.ndarray, bias: np.ndarray | None, may_pad: bool) -> Int:
     """Range of ``sum_i w[i, m] * x_i + bias[m]`` over all columns m, for x_i anywhere in ``x``.
 
     With ``may_pad`` any x_i may also be 0, whether or not ``x`` holds 0.
     """
+    low, high = product_bounds(x, w, may_pad)
+    low, high = low.sum(0), high.sum(0)
+    if bias is not None:
+        low, high = low + bias, high + bias
+    return bounded_range(x, w, low, high, may_pad)
+
+
+def product_bounds(x: Int, w: np.ndarray, may_pad: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest product of each weight with any value of ``x``, with ``may_pad`` also with 0."""
     a, b = w * x.lo, w * x.hi
     low, high = np.minimum(a, b), np.maximum(a, b)
     if may_pad:
         low, high = np.minimum(low, 0), np.maximum(high, 0)
-    low, high = low.sum(0), high.sum(0)
-    if bias is not None:
-        low, high = low + bias, high + bias
+    return low, high
+
+
+def bounded_range(x: Int, w: np.ndarray, low: np.ndarray, high: np.ndarray, may_pad: bool) -> Int:
+    """Range of sums of products of ``x`` with any of ``w``, each sum between its ``low`` and ``high``."""
     lo, hi = int(low.min()), int(high.max())
     step = x.step * gcd(*(int(v) for v in np.unique(np.abs(w)))) if w.size else 1
     padded = may_pad and not (x.lo <= 0 <= x.hi and x.lo % x.step == 0)
@@ -34,12 +45,13 @@ def _sum_range(x: Int, w: np.ndarray, bias: np.ndarray | None, may_pad: bool) ->
     return Int(lo, hi)
 
 
-def _check_magnitude(name: str, x: Int, w: np.ndarray) -> None:
+def check_magnitude(name: str, x: Int, w: np.ndarray) -> None:
+    """Raise GraphError where sums of x times the columns of ``w`` (K, M) might leave 60 bits."""
     biggest = int(np.abs(w).max(initial=0)) * max(abs(x.lo), abs(x.hi)) * max(len(w), 1)
     require(biggest < 2**60, f"{name}: sums must stay within 60 bits, not reach {biggest}")
 
 
-def _dot(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+def dot(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """``x @ w`` in exact integers; through float64 (BLAS) where no partial sum can round."""
     bound = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(0).max(initial=0))
     if bound < _EXACT_FLOAT:
@@ -47,7 +59,8 @@ def _dot(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     return x @ w
 
 
-def _check_bias(name: str, bias: tuple[Value, ...], columns: int) -> np.ndarray | None:
+def check_bias(name: str, bias: tuple[Value, ...], columns: int) -> np.ndarray | None:
+    """The optional bias operand's elements; raises GraphError unless it is a constant (columns,)."""
     if not bias:
         return None
     require(isinstance(bias[0], Const), f"{name}: the bias must be a constant")
@@ -78,14 +91,14 @@ class MatMul(Op):
             f"matmul: weights must have shape ({x.type.shape[-1] if x.type.shape else '?'}, M) "
             f"to match x, not {w.type.shape}",
         )
-        bias = _check_bias("matmul", b, w.type.shape[1])
-        _check_magnitude("matmul", x.type.dtype, w.value)
+        bias = check_bias("matmul", b, w.type.shape[1])
+        check_magnitude("matmul", x.type.dtype, w.value)
         return TensorType(
-            (*x.type.shape[:-1], w.type.shape[1]), _sum_range(x.type.dtype, w.value, bias, False)
+            (*x.type.shape[:-1], w.type.shape[1]), sum_range(x.type.dtype, w.value, bias, False)
         )
 
     def evaluate(self, x, w, *b):
-        y = _dot(x, w)
+        y = dot(x, w)
         return y + b[0] if b else y
 
     def work(self, x: Value, w: Value, *b: Value) -> Work:
@@ -126,10 +139,10 @@ class Conv2d(Op):
             f"conv2d: {g} groups must divide {c} channels in and {m} out with {cg} channels a group",
         )
         oh, ow = window_counts("conv2d", (h, wd), (kh, kw), self.strides, self.pads, self.dilations)
-        bias = _check_bias("conv2d", b, m)
+        bias = check_bias("conv2d", b, m)
         flat = w.value.reshape(-1, m)
-        _check_magnitude("conv2d", x.type.dtype, flat)
-        return TensorType((oh, ow, m), _sum_range(x.type.dtype, flat, bias, any(self.pads)))
+        check_magnitude("conv2d", x.type.dtype, flat)
+        return TensorType((oh, ow, m), sum_range(x.type.dtype, flat, bias, any(self.pads)))
 
     def evaluate(self, x, w, *b):
         kh, kw, cg, m = w.shape
@@ -139,12 +152,45 @@ class Conv2d(Op):
         parts = []
         for g in range(self.groups):
             cols = taps[..., g * cg : (g + 1) * cg].reshape(n * oh * ow, kh * kw * cg)
-            parts.append(_dot(cols, w[..., g * per : (g + 1) * per].reshape(kh * kw * cg, per)))
+            parts.append(dot(cols, w[..., g * per : (g + 1) * per].reshape(kh * kw * cg, per)))
         y = np.concatenate(parts, axis=-1).reshape(n, oh, ow, m)
         return y + b[0] if b else y
 
     def work(self, x: Value, w: Value, *b: Value) -> Work:
         return Work(macs=self.infer(x, w, *b).size * int(np.prod(w.type.shape[:3])))
+
+
+@dataclass(frozen=True)
+class BatchMatMul(Op):
+    """Matrix products of two computed tensors: ``y[..., m, n] = sum_k x[..., m, k] * z[..., k, n]``.
+
+    Operands:
+        x: integers, shape ``(..., M, K)``; z: integers, shape ``(..., K, N)``, with x's leading axes.
+    """
+
+    name: ClassVar[str] = "batch_matmul"
+    arity: ClassVar[tuple[int, int]] = (2, 2)
+
+    def infer(self, x: Value, z: Value) -> TensorType:
+        a, b = x.type.shape, z.type.shape
+        require(
+            len(a) == len(b) >= 2 and a[:-2] == b[:-2] and a[-1] == b[-2],
+            f"batch_matmul: operands must be (..., M, K) and (..., K, N), not {a} and {b}",
+        )
+        p, q = x.type.dtype, z.type.dtype
+        biggest = a[-1] * max(abs(p.lo), abs(p.hi)) * max(abs(q.lo), abs(q.hi))
+        require(biggest < 2**60, f"batch_matmul: sums must stay within 60 bits, not reach {biggest}")
+        corners = [u * v * a[-1] for u in (p.lo, p.hi) for v in (q.lo, q.hi)]
+        s, t = (d.step if d.levels > 1 else 0 for d in (p, q))
+        # (p.lo + s*i) * (q.lo + t*j) runs in steps of this.
+        step = gcd(p.lo * t, q.lo * s, s * t) or 1
+        return TensorType((*a[:-1], b[-1]), Int(min(corners), max(corners), step))
+
+    def evaluate(self, x, z):
+        return x @ z
+
+    def work(self, x: Value, z: Value) -> Work:
+        return Work(macs=x.type.size * z.type.shape[-1])
 
 
 def window_counts(name, size, kernel, strides, pads, dilations) -> tuple[int, int]:

@@ -1,13 +1,14 @@
-"""Pooling over image windows."""
+"""Pooling over image windows, and sums over whole axes."""
 
 from dataclasses import dataclass
+from math import gcd, prod
 from typing import ClassVar
 
 import numpy as np
 
 from ..graph import Value
 from ..op import Op, Work, require
-from ..types import TensorType
+from ..types import Int, TensorType
 from .linear import window_counts, windows
 
 
@@ -62,3 +63,69 @@ class MaxPool(Op):
 
     def work(self, x: Value) -> Work:
         return Work(compares=self.infer(x).size * (self.kernel[0] * self.kernel[1] - 1))
+
+
+@dataclass(frozen=True)
+class SumPool(Op):
+    """Sum of each window, per channel; padding adds zeros. Thresholds behind it make averages of it.
+
+    Operands:
+        x: integers, shape ``(H, W, C)``.
+    Attributes:
+        kernel, strides, dilations: (vertical, horizontal); pads: (top, left, bottom, right).
+    """
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+    name: ClassVar[str] = "sumpool"
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+
+    def infer(self, x: Value) -> TensorType:
+        require(len(x.type.shape) == 3, f"sumpool: x must be (H, W, C), not {x.type.shape}")
+        h, w, c = x.type.shape
+        require(min(self.kernel) >= 1, f"sumpool: the kernel must be at least 1x1, not {self.kernel}")
+        counts = window_counts("sumpool", (h, w), self.kernel, self.strides, self.pads, self.dilations)
+        d = _multiple(x.type.dtype, prod(self.kernel))
+        if any(self.pads):
+            # A window may hold fewer elements, down to none.
+            step = gcd(d.step if d.levels > 1 else 0, x.type.dtype.lo) or 1
+            d = Int(min(d.lo, 0), max(d.hi, 0), step)
+        return TensorType((*counts, c), d)
+
+    def evaluate(self, x):
+        return windows(x, self.kernel, self.strides, self.pads, self.dilations, 0).sum(axis=(3, 4))
+
+    def work(self, x: Value) -> Work:
+        return Work(adds=self.infer(x).size * (prod(self.kernel) - 1))
+
+
+@dataclass(frozen=True)
+class ReduceSum(Op):
+    """Sum over some axes, which go away (the batch axis apart); over (0, 1) it pools whole images."""
+
+    axes: tuple[int, ...]
+    name: ClassVar[str] = "reduce_sum"
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+
+    def infer(self, x: Value) -> TensorType:
+        shape = x.type.shape
+        require(
+            len(self.axes) >= 1 and list(self.axes) == sorted(set(self.axes))
+            and self.axes[0] >= 0 and self.axes[-1] < len(shape),
+            f"reduce_sum: axes must be some of the {len(shape)} of {shape} in order, not {self.axes}",
+        )  # fmt: skip
+        kept = tuple(d for i, d in enumerate(shape) if i not in self.axes)
+        return TensorType(kept, _multiple(x.type.dtype, prod(shape[a] for a in self.axes)))
+
+    def evaluate(self, x):
+        return x.sum(axis=tuple(a + 1 for a in self.axes))
+
+    def work(self, x: Value) -> Work:
+        return Work(adds=x.type.size - self.infer(x).size)
+
+
+def _multiple(d: Int, count: int) -> Int:
+    """Range of the sum of ``count`` values."""
+    return Int(d.lo * count, d.hi * count, d.step)
