@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
-from ..report import SCHEMA_PREFIX
 
-# A folder is ours to replace only if this file in it is a report of ours.
+# A folder is ours to replace only if this file in it is a report of ours, of whatever version.
 MARK = "report.json"
+_SCHEMA = "gatewright-report/"
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def staged_folder(out: Path) -> Iterator[Path]:
             )
         missing = [p for p in (out.parent, *out.parent.parents) if not p.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".gatewright.partial-", dir=out.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
     except OSError as error:
         raise InputError(
             f"output: {out} cannot be created: {error.strerror}. Choose another --out."
@@ -51,7 +51,7 @@ def _replaceable(out: Path) -> bool:
     if not any(out.iterdir()):
         return True
     try:
-        return json.loads((out / MARK).read_text("utf-8"))["schema"].startswith(SCHEMA_PREFIX)
+        return json.loads((out / MARK).read_text("utf-8"))["schema"].startswith(_SCHEMA)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -68,22 +68,20 @@ def _remove_empty(folders: list[Path]) -> None:
 def _swap(scratch: Path, out: Path) -> None:
     """Rename ``scratch`` to ``out``; an earlier result moves aside first, comes back should that fail, and
     is deleted last."""
-    umask = os.umask(0o077)
-    os.umask(umask)
-    scratch.chmod(0o777 & ~umask)
+    scratch.chmod(0o777 & ~_umask())
     if not out.exists():
         os.rename(scratch, out)
         return
-    aside = Path(tempfile.mkdtemp(prefix=".gatewright.old-", dir=out.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent))
     try:
         os.rename(out, aside / "old")
         os.rename(scratch, out)
     except BaseException:
         if not out.exists() and (aside / "old").exists():
             os.rename(aside / "old", out)
-        raise
-    finally:
         shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -101,11 +99,21 @@ def write_whole(path: Path, data: bytes | str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(name, 0o644)
+        os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
+    except OSError as error:
+        os.unlink(name)
+        raise InputError(f"output: {path} cannot be written: {error.strerror}") from None
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _umask() -> int:
+    """The permissions that this process's files go without; asking means setting."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def keep_logs(folder: Path) -> Path | None:
