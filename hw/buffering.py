@@ -60,7 +60,7 @@ def _just_in_time(units: Sequence[Instance], interval: int) -> np.ndarray:
     due = np.full(len(beats), taken[0] + interval)
     np.minimum.at(due, needed[needed >= 0], taken[needed >= 0])
     both = np.concatenate([due, due + interval])
-    spaced = np.concatenate([beats, beats + interval])
+    spaced = np.concatenate([beats, beats + len(beats)])
     return (np.minimum.accumulate((both - spaced)[::-1])[::-1] + spaced)[: len(beats)]
 
 

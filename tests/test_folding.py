@@ -173,3 +173,11 @@ def test_products_leave_dsp_blocks_where_there_are_none():
     none = replace(BOARD, part=replace(BOARD.part, dsp=0))
     assert fold("dsp", chain, none, 144).resources("ecp5").dsp == 0
     assert fold("v", layers(vector_net()), none).interval >= 1
+
+
+@pytest.mark.parametrize("interval", [None, 2160])
+def test_a_window_that_reads_the_source_needs_no_fifo_of_its_own(interval):
+    """A source waits, so what the line buffer cannot hold yet stays there."""
+    design = fold("image", layers(image_net()), BOARD, interval)
+    assert design.instances[0].unit.module == "gw_fifo"
+    assert design.instances[0].p.DEPTH == 2
