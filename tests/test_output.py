@@ -27,6 +27,13 @@ def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
+def fail(out, error, note="x"):
+    """A block that writes a file and raises."""
+    with staged_folder(out) as folder:
+        (folder / note).write_text("")
+        raise error
+
+
 def test_a_folder_appears_whole(tmp_path):
     with staged_folder(tmp_path / "a" / "out") as folder:
         (folder / "x").write_text("1")
@@ -37,17 +44,15 @@ def test_a_folder_appears_whole(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, InputError, RuntimeError])
 def test_a_failure_leaves_nothing_not_even_parents(tmp_path, error):
-    with pytest.raises(error), staged_folder(tmp_path / "a" / "b" / "out") as folder:
-        (folder / "x").write_text("1")
-        raise error
+    with pytest.raises(error):
+        fail(tmp_path / "a" / "b" / "out", error)
     assert names(tmp_path) == []
 
 
 def test_a_failure_keeps_parents_that_were_there_or_are_in_use(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(RuntimeError), staged_folder(tmp_path / "a" / "b" / "c" / "out"):
-        (tmp_path / "a" / "b" / "note").write_text("")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "a" / "b" / "c" / "out", RuntimeError, "../../note")
     assert names(tmp_path / "a") == ["b"]
     assert names(tmp_path / "a" / "b") == ["note"]
 
