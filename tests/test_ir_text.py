@@ -101,8 +101,8 @@ FAULTS = {
         'gatewright 1 "m"\n%0 = relu : [0..1][1]',
         (
             r"^text: line 2: an op must be one of matmul, conv2d, conv_transpose2d, batch_matmul, add, mul, "
-            r"threshold, lookup, argmax, maxpool, sumpool, reduce_sum, reshape, transpose, concat, slice, pad, "
-            r"upsample, depth_to_space, space_to_depth, not relu$"
+            r"threshold, lookup, argmax, maxpool, sumpool, reduce_sum, reshape, transpose, concat, slice, "
+            r"pad, upsample, depth_to_space, space_to_depth, not relu$"
         ),
     ),
     "undefined": (
