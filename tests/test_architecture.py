@@ -17,6 +17,7 @@ FLOORS = {
     "compiler.ir": 2,
     "compiler.target": 3,
     "compiler.passes": 3,
+    "compiler.export_onnx": 3,
     "compiler.frontends": 3,
     "quant": 3,
     "hw": 4,

@@ -60,6 +60,11 @@ class Int:
         """How many values there are."""
         return (self.hi - self.lo) // self.step + 1
 
+    @property
+    def magnitude(self) -> int:
+        """The largest absolute value."""
+        return max(abs(self.lo), abs(self.hi))
+
     def contains(self, values: np.ndarray) -> bool:
         """Whether every element is one of these integers."""
         v = np.asarray(values)
