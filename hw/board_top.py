@@ -1,17 +1,16 @@
-"""The board-level top: clock, reset, UART link and the accelerator, with the pin file that goes with it."""
+"""The board-level top: clock, reset, UART link and the accelerator; its pin file is ``pin_file``'s."""
 
 import re
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from ..boards.schema import Board
 from ..errors import BoardError, FitError, InputError
 from .link import MAX_PAYLOAD_BYTES, frame_bytes
+from .pin_file import SUFFIXES, pin_file
 from .pll import PllSettings, settings
 
 TOP = "board_top"
-SUFFIXES = {"ecp5": ".lpf", "ice40": ".pcf", "gowin": ".cst"}
 MODULES = (
     "gw_crc16",
     "gw_link",
@@ -177,35 +176,22 @@ def board_top(
         InputError: a name or an id that is none.
     """
     pll = clock(board, clock_mhz)
-    for name, bits, beats in (("input", in_bits, in_beats), ("output", out_bits, out_beats)):
-        _check_frame(name, bits, beats)
-    if _IDENTIFIER.fullmatch(design_module) is None or design_module == TOP:
-        raise InputError(f"board top: design_module must be a Verilog name, not {design_module!r}")
-    if not 0 <= design_id < 1 << 32:
-        raise InputError(f"board top: design_id must fit 32 bits, not {design_id:#x}")
+    _check_frame("input", in_bits, in_beats)
+    _check_frame("output", out_bits, out_beats)
+    _check_design(design_module, design_id)
     clocks_per_bit = divider(board, pll.achieved_mhz, baud)
     text = _TOP.format(
-        mhz=pll.achieved_mhz,
-        baud=pll.achieved_mhz * 1e6 / clocks_per_bit,
-        clocks_per_bit=clocks_per_bit,
+        **_board_fields(board, pll, clocks_per_bit),
         in_msb=in_bits - 1,
         out_msb=out_bits - 1,
-        led="" if board.leds.active_low else "~",
-        led_busy="~" if board.leds.active_low else "",
-        # The pin file constrains the PLL's net by this name.
-        keep="(* keep *) " if pll.uses_pll else "",
-        clock=_clock(board, pll),
-        button="~" if board.button.active_low else "",
         in_bits=in_bits,
         in_beats=in_beats,
         out_bits=out_bits,
         out_beats=out_beats,
         design_id=design_id,
-        # Never so short that a slow line's own bytes would exceed it.
-        timeout_clocks=max(round(pll.achieved_mhz * 1000 * TIMEOUT_MS), 40 * clocks_per_bit),
         design_module=design_module,
     )
-    return {f"{TOP}.v": text, constraint_file(board): _CONSTRAINTS[board.part.family](board, pll)}
+    return {f"{TOP}.v": text, constraint_file(board): pin_file(board, pll)}
 
 
 def clock(board: Board, clock_mhz: float) -> PllSettings:
@@ -270,6 +256,30 @@ def _check_frame(name: str, bits: int, beats: int) -> None:
         )
 
 
+def _check_design(module: str, design_id: int) -> None:
+    if _IDENTIFIER.fullmatch(module) is None or module == TOP:
+        raise InputError(f"board top: design_module must be a Verilog name, not {module!r}")
+    if not 0 <= design_id < 1 << 32:
+        raise InputError(f"board top: design_id must fit 32 bits, not {design_id:#x}")
+
+
+def _board_fields(board: Board, pll: PllSettings, clocks_per_bit: int) -> dict[str, object]:
+    """What the board and its clock put into the text of the top."""
+    return {
+        "mhz": pll.achieved_mhz,
+        "baud": pll.achieved_mhz * 1e6 / clocks_per_bit,
+        "clocks_per_bit": clocks_per_bit,
+        "led": "" if board.leds.active_low else "~",
+        "led_busy": "~" if board.leds.active_low else "",
+        # The pin file constrains the PLL's net by this name.
+        "keep": "(* keep *) " if pll.uses_pll else "",
+        "clock": _clock(board, pll),
+        "button": "~" if board.button.active_low else "",
+        # Never so short that a slow line's own bytes would exceed it.
+        "timeout_clocks": max(round(pll.achieved_mhz * 1000 * TIMEOUT_MS), 40 * clocks_per_bit),
+    }
+
+
 def _clock(board: Board, pll: PllSettings) -> str:
     if not pll.uses_pll:
         return _NO_PLL
@@ -278,46 +288,3 @@ def _clock(board: Board, pll: PllSettings) -> str:
         params = {"DEVICE": f'"{board.part.pll_device}"', "FCLKIN": f'"{board.clock.mhz:.9g}"', **params}
     text = ",\n        ".join(f".{name}({value})" for name, value in params.items())
     return _PLL.format(family=board.part.family, params=text)
-
-
-def _pins(board: Board) -> Mapping[str, tuple[str, str]]:
-    """Port -> (pin, pull). The receiver idles high, so that an unplugged line is silent."""
-    return {
-        "clk_in": (board.clock.pin, "none"),
-        "button": (board.button.pin, board.button.pull),
-        "uart_rx": (board.uart.rx_pin, "up"),
-        "uart_tx": (board.uart.tx_pin, "none"),
-        "led_ready": (board.leds.pins[0], "none"),
-        "led_busy": (board.leds.pins[1], "none"),
-    }
-
-
-def _lpf(board: Board, pll: PllSettings) -> str:
-    lines = []
-    for port, (pin, pull) in _pins(board).items():
-        lines.append(f'LOCATE COMP "{port}" SITE "{pin}";')
-        lines.append(f'IOBUF PORT "{port}" PULLMODE={pull.upper()} IO_TYPE={board.io_standard};')
-    lines.append(f'FREQUENCY PORT "clk_in" {board.clock.mhz:.9g} MHZ;')
-    if pll.uses_pll:
-        lines.append(f'FREQUENCY NET "clk" {pll.achieved_mhz:.9g} MHZ;')
-    return "\n".join(lines) + "\n"
-
-
-def _pcf(board: Board, pll: PllSettings) -> str:
-    lines = [
-        f"set_io{' -pullup yes' if pull == 'up' else ''} {port} {pin}"
-        for port, (pin, pull) in _pins(board).items()
-    ]
-    lines.append(f"set_frequency {'clk' if pll.uses_pll else 'clk_in'} {pll.achieved_mhz:.9g}")
-    return "\n".join(lines) + "\n"
-
-
-def _cst(board: Board, pll: PllSettings) -> str:
-    lines = []
-    for port, (pin, pull) in _pins(board).items():
-        lines.append(f'IO_LOC "{port}" {pin};')
-        lines.append(f'IO_PORT "{port}" IO_TYPE={board.io_standard} PULL_MODE={pull.upper()};')
-    return "\n".join(lines) + "\n"
-
-
-_CONSTRAINTS = {"ecp5": _lpf, "ice40": _pcf, "gowin": _cst}

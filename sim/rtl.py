@@ -109,13 +109,17 @@ class Simulation:
         )
         outcome = BACKENDS[self._tool].run(self._workdir, self._ports, stimulus, self._native, timeout)
         if outcome.reason != "done":
-            rule = _REASONS[outcome.reason].format(idle=stimulus.idle_clocks, limit=stimulus.max_clocks)
-            raise ToolError(
-                f"simulate {self._name}: {rule} ({len(outcome.words)} of {out_count} outputs came, "
-                f"{len(outcome.in_clocks)} of {len(words)} inputs went in, last clock {outcome.clock}, "
-                f"{self._tool})"
-            )
+            raise self._stopped(outcome, stimulus)
         return Trace(outcome.words, outcome.out_clocks, outcome.in_clocks, outcome.offered)
+
+    def _stopped(self, outcome: Outcome, stimulus: Stimulus) -> ToolError:
+        """The error of a run that a bench ended for a reason other than its last output."""
+        rule = _REASONS[outcome.reason].format(idle=stimulus.idle_clocks, limit=stimulus.max_clocks)
+        return ToolError(
+            f"simulate {self._name}: {rule} ({len(outcome.words)} of {stimulus.out_count} outputs came, "
+            f"{len(outcome.in_clocks)} of {len(stimulus.words)} inputs went in, last clock {outcome.clock}, "
+            f"{self._tool})"
+        )
 
 
 def _check_words(words: Sequence[int], bits: int) -> None:

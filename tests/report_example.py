@@ -65,13 +65,7 @@ def full() -> dict:
     return {
         "schema": "gatewright-report/1",
         "model": model(),
-        "board": {
-            "name": "ulx3s_85f",
-            "title": "ULX3S-85F",
-            "part": "LFE5U-85F-6BG381C",
-            "family": "ecp5",
-            "capacity": dict(CAPACITY),
-        },
+        "board": board(),
         "stage": "bitstream",
         "clock_mhz": 50.0,
         "interval_clocks": interval,
@@ -92,6 +86,17 @@ def full() -> dict:
         "files": {"bitstream": "digits.bit", "verilog": "rtl/digits.v", "page": "report.html"},
         "tools": {"gatewright": "0.1.0", "yosys": "0.70", "nextpnr-ecp5": "0.11.1", "verilator": "5.48"},
         "seconds": {"graph": 1.42, "rtl": 0.31, "simulate": 48.9, "synthesize": 131.0, "bitstream": 309.7},
+    }
+
+
+def board() -> dict:
+    """The board that the design is for."""
+    return {
+        "name": "ulx3s_85f",
+        "title": "ULX3S-85F",
+        "part": "LFE5U-85F-6BG381C",
+        "family": "ecp5",
+        "capacity": dict(CAPACITY),
     }
 
 

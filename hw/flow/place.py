@@ -153,10 +153,7 @@ def place_and_route(
     """
     workdir = Path(workdir).resolve()
     placer = placer_for(family)
-    pins = placer.unconstrained
-    if constraints is not None:
-        name = _bring(workdir, Path(constraints))
-        pins = tuple(part.format(constraints=name) for part in placer.constraints)
+    pins = _pin_switches(placer, workdir, constraints)
     args = [*device, "--json", _inside(workdir, Path(netlist)), *pins, *placer.output]
     args += ["--report", "report.json", "--seed", str(seed), "--timing-allow-fail"]
     if freq_mhz is not None:
@@ -168,6 +165,14 @@ def place_and_route(
         raise _too_large(placer.tool, log.read_text(errors="replace")) or error from None
     report = json.loads((workdir / "report.json").read_text())
     return _routed(family, placer, report, workdir / placer.output[1], log)
+
+
+def _pin_switches(placer: Placer, workdir: Path, constraints: Path | str | None) -> tuple[str, ...]:
+    """nextpnr's switches that name the pin file, or that do without one."""
+    if constraints is None:
+        return placer.unconstrained
+    name = _bring(workdir, Path(constraints))
+    return tuple(part.format(constraints=name) for part in placer.constraints)
 
 
 def _routed(family: str, placer: Placer, report: Mapping, output: Path, log: Path) -> Routed:

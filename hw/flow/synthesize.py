@@ -17,6 +17,7 @@ from .families import cost, flow_for
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPTION = re.compile(r"-[a-z0-9][a-z0-9_-]*")
+_NETLIST = "netlist.json"
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,24 @@ def synthesize(
         ToolError: an unknown family, a name that a script cannot hold, or Yosys failed.
     """
     workdir = Path(workdir).resolve()
-    script, netlist = workdir / "synth.ys", workdir / "netlist.json"
     flow = flow_for(family)
     _check("top module", top, _IDENTIFIER)
     for option in options:
         _check("synthesis option", option, _OPTION)
     sources = [_bring(workdir, Path(file)) for file in files]
     command = " ".join(filter(None, [flow.synth, flow.dsp if dsp else flow.no_dsp, *options]))
+    script = workdir / "synth.ys"
     script.write_text(_script(command, top, sources, flow.late_flatten))
     log = workdir / "yosys.log"
     tools.run(tools.find("yosys", native), ["-s", script.name], workdir, log, timeout)
+    return _read_back(workdir, family, top, log)
+
+
+def _read_back(workdir: Path, family: str, top: str, log: Path) -> Synthesis:
+    """What the script left in ``workdir``, with each mapped cell given to its instance of the top."""
     hierarchy = json.loads((workdir / "hierarchy.json").read_text())["modules"][top]
     flat = json.loads((workdir / "mapped.json").read_text())["modules"][top]
-    parts, uncounted = _count(flow, flat, owners(hierarchy, flat))
+    parts, uncounted = _count(flow_for(family), flat, owners(hierarchy, flat))
     return Synthesis(
         family=family,
         top=top,
@@ -89,7 +95,7 @@ def synthesize(
         },
         cells=dict(sorted(Counter(cell["type"] for cell in flat["cells"].values()).items())),
         uncounted=uncounted,
-        netlist=netlist,
+        netlist=workdir / _NETLIST,
         log=log,
     )
 
@@ -117,7 +123,7 @@ select -module {top}
 write_json -selected mapped.json
 select -clear
 {command} -top {top} -run check:
-write_json netlist.json
+write_json {_NETLIST}
 """
 
 

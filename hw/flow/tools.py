@@ -181,21 +181,26 @@ def run(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            raise ToolError(
-                f"{tool.name}: must finish within {timeout:g} s, not longer. Allow more time or make the "
-                f"design smaller; it had reached: {_last_line(log)!r} (log: {log})"
-            ) from None
-        except BaseException:
-            _kill(process)
-            raise
+        code = _wait(process, tool.name, log, timeout)
     text = log.read_text(errors="replace")
     if code:
         raise ToolError(f"{tool.name}: must exit with 0, not {code}. It says:\n{excerpt(text)}\n(log: {log})")
     return text
+
+
+def _wait(process: subprocess.Popen, name: str, log: Path, timeout: float | None) -> int:
+    """The exit code; the process group does not outlive an error or an interrupt."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        raise ToolError(
+            f"{name}: must finish within {timeout:g} s, not longer. Allow more time or make the "
+            f"design smaller; it had reached: {_last_line(log)!r} (log: {log})"
+        ) from None
+    except BaseException:
+        _kill(process)
+        raise
 
 
 def _kill(process: subprocess.Popen) -> None:
