@@ -105,3 +105,13 @@ def test_full_training_reaches_the_published_accuracy(tmp_path, scales):
     """At least 97 % of the 360 test images."""
     report = train(tmp_path, scales, 100)
     assert float(re.search(r"test accuracy ([\d.]+)%", report)[1]) >= 97.0
+
+
+@pytest.mark.parametrize("scales", ["po2", "float"])
+def test_every_hidden_activation_code_equals_brevitas(scales, tmp_path):
+    """The codes of both hidden quantizers on all test images, in the lowered graph."""
+    script = Path(__file__).with_name("hidden_codes.py")
+    command = [sys.executable, "-W", "ignore", str(script), str(EXAMPLE.parent), str(tmp_path), scales]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["0 of 368640", "0 of 92160"]
