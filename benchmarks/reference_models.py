@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
 from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.errors import GatewrightError, InputError
-from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import brevitas.nn as qnn
 import torch
+from rich.console import Console
+
 from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.evaluate import trace
 from gatewright.compiler.ir.graph import Node
 from gatewright.compiler.ir.ops import Threshold
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.driver.data import encode
-from rich.console import Console
 
 
 def main(example_folder: str, out: str, scales: str) -> None:

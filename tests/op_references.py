@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+
 from gatewright.compiler.ir.ops import (
     Add,
     ArgMax,

@@ -5,13 +5,14 @@ from unittest.mock import patch
 
 import numpy as np
 import onnx
-from gatewright.compiler.frontends import import_model
-from gatewright.compiler.ir.evaluate import evaluate
-from gatewright.compiler.ir.graph import Graph
 from onnx import ModelProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
+
+from gatewright.compiler.frontends import import_model
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Graph
 
 DOMAIN = "qonnx.custom_op.general"
 

@@ -1,6 +1,7 @@
 """Random QONNX networks: windows, groups, scales, biases, activation functions and quantizers vary."""
 
 import numpy as np
+
 from qonnx_models import Net
 
 BATCH = 4

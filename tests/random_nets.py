@@ -1,6 +1,7 @@
 """Seeded random networks that the FPGA target can lower, and random foldings of them."""
 
 import numpy as np
+
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import ArgMax, Conv2d, MatMul, MaxPool, Reshape, Threshold
 from gatewright.hw.lower import FPGA

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
+
 from gatewright.hw import library
 from gatewright.hw.design import Resources, Unit
 from gatewright.hw.flow import tools

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from gatewright import boards
 from gatewright.errors import BoardError, FitError, InputError
 from gatewright.hw import link

@@ -5,6 +5,7 @@ import tomllib
 from importlib.resources import files
 
 import pytest
+
 from gatewright import boards
 from gatewright.boards import schema
 from gatewright.errors import BoardError

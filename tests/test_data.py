@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from driver_models import image_net, source_frames, vector_net
 from gatewright.driver.data import encode, load_array, load_data, random_data
 from gatewright.errors import InputError

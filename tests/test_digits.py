@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, MaxPool, Threshold
 from qonnx_models import run

@@ -1,6 +1,7 @@
 """Place-and-route and bitstreams of all three families; misses and overflows are told apart."""
 
 import pytest
+
 from gatewright.errors import FitError, ToolError
 from gatewright.hw.flow.bitstream import PACKERS, pack
 from gatewright.hw.flow.families import FLOWS

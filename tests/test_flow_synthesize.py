@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from gatewright.errors import ToolError
 from gatewright.hw.design import FAMILIES, Resources
 from gatewright.hw.flow.attribute import OTHER, owners

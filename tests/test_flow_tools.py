@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from gatewright.errors import ToolError
 from gatewright.hw.flow import tools
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from driver_models import ICEBREAKER, ULX3S, image_net, vector_net
 from gatewright import boards
 from gatewright.compiler.ir.evaluate import evaluate

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+
 from gatewright.compiler.frontends import load_model, load_qonnx
 from gatewright.compiler.ir.graph import Graph, input_of
 from gatewright.compiler.ir.io import save

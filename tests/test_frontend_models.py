@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.ops import Add, ArgMax, Conv2d, MatMul, Threshold
 from qonnx_models import Net, execute, imported, run
 from qonnx_random import BATCH, random_model

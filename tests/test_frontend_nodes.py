@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.errors import GraphError
 from qonnx_models import DOMAIN, Net, imported
 

@@ -2,6 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qonnx.custom_op.general.bipolar_quant import binary_quant
+from qonnx.custom_op.general.multithreshold import multithreshold
+from qonnx.custom_op.general.quant import quant
+
 from gatewright.compiler.frontends.quantizers import (
     ROUNDING_MODES,
     BipolarQuantizer,
@@ -9,11 +15,6 @@ from gatewright.compiler.frontends.quantizers import (
     threshold_quantizer,
 )  # fmt: skip
 from gatewright.errors import GraphError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from qonnx.custom_op.general.bipolar_quant import binary_quant
-from qonnx.custom_op.general.multithreshold import multithreshold
-from qonnx.custom_op.general.quant import quant
 
 
 def f32(*values) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gatewright.compiler.frontends.chain import (
     AddStep,
     Chain,
@@ -20,8 +23,6 @@ from gatewright.compiler.frontends.quantizers import (
 )
 from gatewright.compiler.frontends.staircase import float_of_key, input_staircase, staircase
 from gatewright.errors import GraphError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CHANNELS = 3
 ROUNDINGS = ("ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding, plain_input, plain_output
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of

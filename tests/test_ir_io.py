@@ -6,14 +6,15 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from onnx import TensorProto
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
 from gatewright.compiler.ir.io import load, save
 from gatewright.compiler.ir.ops import Conv2d, MatMul, Reshape, Threshold
 from gatewright.compiler.ir.text import to_text
 from gatewright.errors import GraphError, InputError
-from hypothesis import given
-from onnx import TensorProto
 from strategies import graphs
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import AttributeProto, TensorProto
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.io import load, save
 from gatewright.compiler.ir.literal import MAX_ELEMENTS
 from gatewright.compiler.ir.ops import OPS, Conv2d, MatMul, Reshape, Threshold
 from gatewright.errors import GraphError, InputError
-from onnx import AttributeProto, TensorProto
 
 
 def _small():

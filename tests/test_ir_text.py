@@ -5,13 +5,14 @@ from base64 import b64encode
 
 import numpy as np
 import pytest
+from hypothesis import given
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.graph import Const, Graph, Node, input_of
 from gatewright.compiler.ir.literal import MAX_ELEMENTS
 from gatewright.compiler.ir.ops import MatMul, Reshape, Threshold
 from gatewright.compiler.ir.text import from_text, to_text
 from gatewright.errors import GraphError
-from hypothesis import given
 from strategies import graphs, graphs_with_inputs, run_through
 
 

@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import InputError
 from gatewright.hw import link

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from gatewright.compiler.ir.evaluate import trace
 from gatewright.compiler.ir.graph import Const, Graph, Input, Node
 from gatewright.compiler.ir.ops import OPS, Conv2d, MatMul
 from graph_builder import Builder, arrays
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from op_references import REFERENCES, each, taps
 
 

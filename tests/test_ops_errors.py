@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.graph import Const, input_of
 from gatewright.compiler.ir.ops import (
     BatchMatMul,

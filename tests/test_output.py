@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from gatewright.driver import output
 from gatewright.driver.output import staged_folder, write_whole
 from gatewright.errors import InputError

@@ -4,13 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+
 from gatewright.compiler.ir.boundary import InputEncoding, plain_output
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
 from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold, Transpose
 from gatewright.compiler.ir.text import to_text
 from gatewright.compiler.passes.absorb_transpose_into_matmul import absorb_transpose_into_matmul
 from gatewright.compiler.passes.pipeline import DEFAULT, run
-from hypothesis import given
 from strategies import graphs_with_inputs, run_through
 
 PASSES = tuple(dict.fromkeys(DEFAULT))

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.graph import Const, Graph, Input, Node, input_of
 from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold, Transpose

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from gatewright.errors import BoardError
 from gatewright.hw.pll import settings
 

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 
-import gatewright
 import pytest
+
+import gatewright
 
 
 def test_every_public_name_resolves():

@@ -4,15 +4,16 @@ import doctest
 import io
 from pathlib import Path
 
-import gatewright.report
 import pytest
+from rich.console import Console
+
+import gatewright.report
 from gatewright.errors import InputError
 from gatewright.report import markup, read, show, validate, words, write
 from gatewright.report.docs import markdown
 from gatewright.report.facts import FAILED, OPEN, PASSED, bottleneck, by_layer, checks
 from gatewright.report.schema import schema
 from report_example import HOSTILE, edited, full, hostile, minimal
-from rich.console import Console
 
 PACKAGE = Path(gatewright.report.__file__).parent
 

@@ -7,8 +7,9 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-import gatewright.report
 import pytest
+
+import gatewright.report
 from gatewright.errors import InputError
 from gatewright.report import render
 from gatewright.report.words import cut

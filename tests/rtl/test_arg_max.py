@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.units.arg_max import ARG_MAX as UNIT
 from stream_bench import build, complaint, interval, latency, lint, mapped, pack, values

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from gatewright.errors import ToolError
 from gatewright.hw.units.fifo import FIFO
 from gatewright.sim.wrapper import pattern

@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+
 from gatewright.errors import InputError, ToolError
 from gatewright.hw.flow import tools
 from gatewright.sim import verilate

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pyverilog.vparser import ast
+from pyverilog.vparser.parser import VerilogParser
+
 from gatewright.hw import library
 from gatewright.hw.flow import tools
 from gatewright.hw.units import UNITS
-from pyverilog.vparser import ast
-from pyverilog.vparser.parser import VerilogParser
 
 MODULES = sorted(library.RTL.glob("gw_*.v"))
 UNIT_FILES = [library.RTL / f"{unit.module}.v" for unit in UNITS]

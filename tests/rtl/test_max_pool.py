@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.units.max_pool import MAX_POOL as UNIT
 from stream_bench import build, complaint, interval, latency, lint, mapped, pack, values

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from gatewright.hw.flow import tools
 from gatewright.hw.units.sliding_window import SLIDING_WINDOW as UNIT
 from gatewright.hw.units.sliding_window import out_size, ring_beats

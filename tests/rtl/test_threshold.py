@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
 from gatewright.hw.design import Stream

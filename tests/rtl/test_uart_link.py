@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from gatewright.hw import link
 from uart_bench import (
     BAD_STOP,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.hw.units.width_converter import WIDTH_CONVERTER as UNIT
 from stream_bench import build, complaint, interval, latency, lint, mapped, pack, values
 
