@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
@@ -13,18 +16,50 @@ _STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns 0 done, 1 a check failed, 2 bad input or an unusable tool."""
+    """Run one command; returns 0 done, 1 a check failed, 2 bad input or an unusable tool, 130 interrupted."""
     args = _parser().parse_args(argv)
-    # A terminated compile cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        return args.command(args)
+        with _terminable():
+            code = args.command(args)
+            sys.stdout.flush()
+            return code
     except GatewrightError as error:
-        print(f"gatewright: {error}", file=sys.stderr)
+        _complain(str(error))
+        return 2
+    except BrokenPipeError:
+        # Who read our output has gone; without this, Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        _complain(f"system: {error.filename or 'a file'} cannot be used: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
-        print("gatewright: interrupted; nothing was written", file=sys.stderr)
+        _complain("interrupted; nothing was written")
         return 130
+
+
+def _complain(text: str) -> None:
+    """An error on standard error; control characters in a name must not reach the terminal."""
+    clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    print(f"gatewright: {clean}", file=sys.stderr)
+
+
+@contextmanager
+def _terminable():
+    """A terminated or hung-up command cleans up like an interrupted one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

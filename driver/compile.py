@@ -25,6 +25,8 @@ from .project import Project
 
 STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
 _RANDOM_FRAMES = 16
+# Frames a second, and MHz: no rate outside is meant.
+_SLOWEST, _FASTEST = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ class Options:
         if self.fps is not None and self.interval is not None:
             raise InputError("compile: give --fps or --interval, not both")
         for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):
-            if value is not None and not 0 < value < 1e9:
-                raise InputError(f"compile: {label} must be positive, not {value}")
+            if value is not None and not _SLOWEST <= value <= _FASTEST:
+                raise InputError(
+                    f"compile: {label} must be between {_SLOWEST:g} and {_FASTEST:g}, not {value}"
+                )
         for label, value in (("--interval", self.interval), ("--frames", self.frames)):
             if value is not None and value < 1:
                 raise InputError(f"compile: {label} must be at least 1, not {value}")
@@ -79,12 +83,18 @@ class Job:
     data: Data | None = None
     clock_mhz: float = 0.0
     executors: list[dict] = field(default_factory=list)
+    sha256: str = ""
     reference: object = None
     timing: object = None
     synthesis: object = None
     routed: object = None
     files: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def wanted_mhz(self) -> float:
+        """The clock asked for, of which ``clock_mhz`` is what the board can make."""
+        return self.options.clock_mhz or self.board.default_clock_mhz
 
     @property
     def design_id(self) -> int:
@@ -120,9 +130,10 @@ def compile_model(
     options.check()
     source = Path(model)
     board = board if isinstance(board, Board) else load_board(board)
+    hardware.check_reachable(board, options.until, options.native)
     with staged_folder(Path(out)) as folder:
         job = Job(Project(folder), source, board, options, say)
-        job.clock_mhz = options.clock_mhz or board.default_clock_mhz
+        job.clock_mhz = hardware.made_clock(board, job.wanted_mhz)
         try:
             for name in STAGES[: STAGES.index(options.until) + 1]:
                 _STAGES[name](job)
@@ -137,11 +148,17 @@ def compile_model(
 def _graph_stage(job: Job) -> None:
     with job.stage("graph", f"importing {job.source.name}"):
         raw = load_model(job.source)
+        job.sha256 = hashlib.sha256(job.source.read_bytes()).hexdigest()
         dump = job.project.root / "passes" if job.options.dump else None
         job.graph = run_passes(raw, dump=dump)
         save(job.graph, job.project.graph_file)
         (job.project.root / "graph.gw").write_text(to_text(job.graph))
         job.files |= {"graph": job.project.graph_file.name, "graph_text": "graph.gw"}
+    if len(job.graph.inputs) != 1 or len(job.graph.outputs) != 1:
+        raise InputError(
+            f"compile: a model must have 1 input and 1 output, not {len(job.graph.inputs)} and "
+            f"{len(job.graph.outputs)}. Cut it where one tensor enters and one leaves."
+        )
     if job.options.data:
         job.data = load_data(job.options.data, job.graph, job.options.frames)
     else:

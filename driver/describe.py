@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ def report(job: Job) -> dict:
         "schema": SCHEMA,
         "model": {
             "file": job.source.name,
-            "sha256": hashlib.sha256(job.source.read_bytes()).hexdigest(),
+            "sha256": job.sha256,
             **model(job.graph),
         },
         "board": board(job.board),

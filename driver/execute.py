@@ -34,8 +34,10 @@ def run_reference(project: Project, graph: Graph, frames: np.ndarray) -> Executi
     return Execution(evaluate(graph, frames)[0])
 
 
-def compile_simulation(project: Project, interface: Interface, tool: str) -> Simulation:
-    """The accelerator's RTL, compiled in ``tool``."""
+def compile_simulation(
+    project: Project, interface: Interface, tool: str, native: bool | None = None
+) -> Simulation:
+    """The accelerator's RTL, compiled in ``tool``; ``native`` takes that from PATH."""
     return compile_rtl(
         TOP,
         project.sources(),
@@ -44,22 +46,30 @@ def compile_simulation(project: Project, interface: Interface, tool: str) -> Sim
         interface.output.bits,
         memories=project.memories(),
         tool=tool,
+        native=native,
     )
 
 
-def run_rtl(
-    project: Project, graph: Graph, frames: np.ndarray, tool: str, gap: float = 0.0, stall: float = 0.0
-) -> Execution:
+def run_rtl(project: Project, graph: Graph, frames: np.ndarray, tool: str) -> Execution:
     """RTL simulation of all frames back to back."""
-    interface = project.interface()
-    shape = graph.outputs[0].type.shape
     if not len(frames):
-        return Execution(np.zeros((0, *shape), dtype=np.int64))
-    simulation = compile_simulation(project, interface, tool)
-    words = interface.input.pack(frames)
+        return Execution(np.zeros((0, *graph.outputs[0].type.shape), dtype=np.int64))
+    interface = project.interface()
+    return simulate(compile_simulation(project, interface, tool), interface, graph, frames)
+
+
+def simulate(
+    simulation: Simulation,
+    interface: Interface,
+    graph: Graph,
+    frames: np.ndarray,
+    gap: float = 0.0,
+    stall: float = 0.0,
+) -> Execution:
+    """A compiled simulation of at least one frame, with idle inputs and stalled outputs at these rates."""
     beats = interface.output.beats
-    trace = simulation.run(words, beats * len(frames), gap=gap, stall=stall)
-    values = interface.output.unpack(trace.words).reshape(len(frames), *shape)
+    trace = simulation.run(interface.input.pack(frames), beats * len(frames), gap=gap, stall=stall)
+    values = interface.output.unpack(trace.words).reshape(len(frames), *graph.outputs[0].type.shape)
     return Execution(values, _timing(trace, interface, len(frames)))
 
 

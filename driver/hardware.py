@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..boards.schema import Board
 from ..errors import BoardError
-from ..hw.board_top import board_top
+from ..hw.board_top import board_top, clock
 from ..hw.design import Resources
-from ..hw.flow.bitstream import pack
-from ..hw.flow.place import CriticalPath, place_and_route
+from ..hw.flow.bitstream import PACKERS, pack
+from ..hw.flow.place import PLACERS, CriticalPath, place_and_route
 from ..hw.flow.synthesize import Synthesis, synthesize
+from ..hw.flow.tools import find
 from ..hw.library import closure
 from ..hw.testbench import testbench
 from ..hw.verilog import memory_files, top_level
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
 
 # Frames in the test bench that is kept with the RTL.
 _BENCH_FRAMES = 4
-# UART, packet buffers and reset around the accelerator, as synthesized on ECP5 (rounded up).
-_LINK = Resources(lut=700, ff=500, bram=2)
+# UART, packet buffer and reset around a pass-through with 784 bytes each way, as synthesized.
+_LINK = {
+    "ecp5": Resources(lut=453, ff=300, bram=1),
+    "ice40": Resources(lut=420, ff=294, bram=2),
+    "gowin": Resources(lut=598, ff=305, bram=1),
+}
 _STEPS_SHOWN = 12
+_NEAR = 0.9
+_SIMULATE = ("verilator", "c++")
 _SCRATCH = ("hierarchy.json", "mapped.json", "netlist.json", "routed.config", "routed.asc", "routed.json")
 
 
@@ -40,9 +47,46 @@ class Routing:
     critical_path: tuple[str, ...]
 
 
+def check_reachable(board: Board, until: str, native: bool | None = None) -> None:
+    """Refuse before any work what a later stage could not do.
+
+    Raises:
+        BoardError: the board is known by its capacities only, and a bitstream is asked for.
+        ToolError: a tool of a stage up to ``until`` is missing.
+    """
+    needed = {"graph": (), "rtl": (), "simulate": _SIMULATE, "synthesize": (*_SIMULATE, "yosys")}
+    if until == "bitstream":
+        if not board.has_bitstream:
+            raise BoardError(
+                f"compile: {board.name} has no pins in its board file, so no bitstream can be made. "
+                "Use --until synthesize."
+            )
+        family = board.part.family
+        needed[until] = (*needed["synthesize"], PLACERS[family].tool, PACKERS[family].tool)
+    for name in needed[until]:
+        find(name, native)
+
+
+def made_clock(board: Board, wanted_mhz: float) -> float:
+    """The clock in MHz that the board's PLL makes for a wanted one: the nearest that is not above it.
+
+    Raises:
+        BoardError: none that comes near.
+    """
+    if not board.has_bitstream:
+        return wanted_mhz
+    made = clock(board, wanted_mhz).achieved_mhz
+    if made < _NEAR * wanted_mhz:
+        raise BoardError(
+            f"compile: {board.name} makes no clock between {made:g} and {wanted_mhz:g} MHz. "
+            f"Ask for --clock {made:g}, or for less."
+        )
+    return made
+
+
 def link_overhead(board: Board) -> Resources:
     """Resources that the link around the accelerator takes on a board with a bitstream."""
-    return _LINK if board.has_bitstream else Resources()
+    return _LINK[board.part.family] if board.has_bitstream else Resources()
 
 
 def write_rtl(job: Job) -> None:
@@ -56,7 +100,7 @@ def write_rtl(job: Job) -> None:
         board_files = board_top(
             job.board, TOP,
             design.input.bits, design.input.beats, design.output.bits, design.output.beats,
-            job.clock_mhz, job.design_id,
+            job.wanted_mhz, job.design_id,
         )
     verilog = {name: text for name, text in board_files.items() if name.endswith(".v")}
     for name, text in {**texts, **verilog, **memories}.items():
@@ -116,15 +160,9 @@ def make_bitstream(job: Job) -> None:
     """The whole board design: synthesis, place and route at the clock asked for, bitstream.
 
     Raises:
-        BoardError: the board is known by its capacities only.
         FitError: the design is too large for the part.
     """
     board = job.board
-    if not board.has_bitstream:
-        raise BoardError(
-            f"compile: {board.name} has no pins in its board file, so no bitstream can be made. "
-            "Use --until synthesize"
-        )
     with _build_folder(job) as folder:
         whole = _synthesize(job, folder, "board_top")
         constraints = job.project.root / job.files["constraints"]

@@ -17,6 +17,8 @@ from ..report import read, show
 from . import describe
 from .output import MARK
 
+_PIPE_COLUMNS = 160
+
 
 def inspect(target: Path | str) -> dict:
     """A model's graph after the passes, or a compiled folder's report.
@@ -40,9 +42,15 @@ def _report(path: Path) -> dict:
     return read(path)
 
 
+def _console() -> Console:
+    """Standard output; a pipe or a file has no width to break tables at."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
+
+
 def print_inspection(found: dict) -> None:
     """The same for people."""
-    console = Console()
+    console = _console()
     if found["kind"] == "folder":
         show(found["report"], console)
         return
@@ -96,7 +104,7 @@ def print_boards(table: list[dict]) -> None:
         c = b["capacity"]
         can = "yes" if b["bitstream"] else "no (resources only)"
         shown.add_row(b["name"], b["title"], b["part"], f"{c['lut']:,}", f"{c['bram']}", f"{c['dsp']}", can)
-    Console().print(shown)
+    _console().print(shown)
 
 
 def print_board(board: dict) -> None:

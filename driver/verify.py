@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .data import output_decoding
-from .execute import run_reference, run_rtl
+from .execute import compile_simulation, run_reference, simulate
 
 if TYPE_CHECKING:
     from .compile import Job
@@ -44,14 +44,16 @@ def rtl_against_reference(job: Job) -> None:
     """Simulate the RTL twice on the same frames: free-running for timing, and a part of them with random
     input gaps and output stalls."""
     data, graph = job.data, job.graph
-    free = run_rtl(job.project, graph, data.frames, "verilator")
+    interface = job.project.interface()
+    simulation = compile_simulation(job.project, interface, "verilator", job.options.native)
+    free = simulate(simulation, interface, graph, data.frames)
     job.timing = free.timing
     accuracy = _accuracy(output_decoding(graph).apply(free.values), data.labels)
     job.executors.append(
         entry("RTL (Verilator)", "integer graph", free.values, job.reference, accuracy, data.origin)
     )
     some = min(len(data.frames), 32)
-    shaken = run_rtl(job.project, graph, data.frames[:some], "verilator", gap=0.3, stall=0.3)
+    shaken = simulate(simulation, interface, graph, data.frames[:some], gap=0.3, stall=0.3)
     note = f"first {some} frames with random gaps and stalls"
     job.executors.append(
         entry("RTL (Verilator), stalled", "integer graph", shaken.values, job.reference[:some], None, note)

