@@ -1,10 +1,11 @@
 """Random nodes of every op, added to a growing graph; what ``strategies`` is built from."""
 
 import numpy as np
+from hypothesis import strategies as st
+
 from gatewright.compiler.ir.graph import Const, Input, Node, Value
 from gatewright.compiler.ir.ops import OPS
 from gatewright.compiler.ir.types import Int, TensorType
-from hypothesis import strategies as st
 from node_makers import MAKERS
 from node_makers_more import MORE_MAKERS
 
@@ -14,8 +15,8 @@ NAMES = ("", "", "layer", "a b", 'quo"te', "new\nline", "ünïcode", "%7", "x:y"
 
 
 def dtypes() -> st.SearchStrategy[Int]:
-    """Unsigned, two's complement, bipolar and shifted ranges of 1 to 8 bits."""
-    bits = st.integers(1, 8)
+    """Unsigned, two's complement, bipolar and shifted ranges of 1 to 8 bits, now and then of up to 16."""
+    bits = st.one_of(st.integers(1, 8), st.integers(1, 8), st.integers(9, 16))
     return st.one_of(
         bits.map(lambda b: Int(0, 2**b - 1)),
         bits.map(lambda b: Int(-(2 ** (b - 1)), 2 ** (b - 1) - 1)),

@@ -6,6 +6,8 @@
 from math import prod
 
 import numpy as np
+from hypothesis import strategies as st
+
 from gatewright.compiler.ir.graph import Const, Value
 from gatewright.compiler.ir.ops import (
     Add,
@@ -18,10 +20,9 @@ from gatewright.compiler.ir.ops import (
     Threshold,
     Transpose,
 )
-from hypothesis import strategies as st
 
 # Above this many bits a value feeds no further product, so that chains stay within 62 bits.
-_PRODUCT_BITS = 14
+_PRODUCT_BITS = 16
 
 
 def narrow(v: Value, axes: int = 0) -> bool:
@@ -91,12 +92,12 @@ def _elementwise(op, limit: int, low: int, high: int):
             return None
         shape = x.type.shape
         others = [v for v in b.values if v.type.shape == shape and v.type.dtype.bits <= limit]
-        kind = b.integer(0, 4)
+        kind, least = b.integer(0, 4), b.one_of(low, 0)
         if kind == 0 and others:
             return op(), x, b.one_of(*others)
         if kind == 1:
-            return op(), b.const(shape, low, high), x
-        return op(), x, b.const(b.one_of((1,), shape[-1:], shape) if shape else (), low, high)
+            return op(), b.const(shape, least, high), x
+        return op(), x, b.const(b.one_of((1,), shape[-1:], shape) if shape else (), least, high)
 
     return make
 

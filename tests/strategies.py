@@ -4,13 +4,35 @@ Hypothesis draws the structure and one seed; numpy draws constants and inputs fr
 """
 
 import numpy as np
+from hypothesis import strategies as st
+
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph, Node
-from gatewright.compiler.ir.ops import OPS, Add, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold, Transpose
+from gatewright.compiler.ir.ops import (
+    OPS,
+    Add,
+    BatchMatMul,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    DepthToSpace,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Mul,
+    Pad,
+    ReduceSum,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    SumPool,
+    Threshold,
+    Transpose,
+    Upsample,
+)
 from gatewright.compiler.ir.types import TensorType
 from graph_builder import Builder, arrays
-from hypothesis import strategies as st
 
 # What front ends make; it is such sequences that passes match.
 _MOTIFS = (
@@ -24,6 +46,20 @@ _MOTIFS = (
     (Reshape, Threshold, Threshold),
     (Transpose, Transpose, Add),
 )
+# Branches, resampling, pooling and tables.
+_MORE_MOTIFS = (
+    (Conv2d, Threshold, Concat, Conv2d),
+    (ConvTranspose2d, Threshold, Slice),
+    (SpaceToDepth, Conv2d, Lookup, DepthToSpace),
+    (Upsample, Concat, Pad, Conv2d),
+    (SumPool, Threshold, ReduceSum),
+    (ReduceSum, Threshold, MatMul, Lookup),
+    (Lookup, BatchMatMul, Threshold),
+    (Slice, Mul, Concat, Lookup),
+)
+
+# Float thresholds are drawn for inputs of up to 8 bits; more would only be slow.
+_MOST_LEVELS = 2**8
 
 
 def _encoding(b: Builder, type_: TensorType) -> InputEncoding:
@@ -33,7 +69,7 @@ def _encoding(b: Builder, type_: TensorType) -> InputEncoding:
     for a, length in zip(perm, type_.shape, strict=True):
         source[a] = length
     rows, count = b.one_of(1, *source[:1]), type_.dtype.levels - 1
-    if b.integer(0, 1) == 0:
+    if b.integer(0, 1) == 0 or count >= _MOST_LEVELS:
         return InputEncoding(tuple(source), perm)
     t = np.sort(b.rng.normal(size=(rows, count)).astype(np.float32), axis=1)
     return InputEncoding(tuple(source), perm, t, b.one_of(None, 0.1))
@@ -54,8 +90,9 @@ def graphs_with_inputs(draw) -> tuple[Graph, tuple[np.ndarray, ...]]:
         b.input()
     inputs = tuple(b.values)
     for _ in range(b.integer(0, 4)):
-        steps = b.one_of(*_MOTIFS) if b.integer(0, 3) else [b.one_of(*OPS) for _ in range(3)]
-        for op in steps:
+        kind = b.integer(0, 4)
+        steps = b.one_of(*_MOTIFS) if kind > 1 else b.one_of(*_MORE_MOTIFS)
+        for op in steps if kind else [b.one_of(*OPS) for _ in range(3)]:
             b.add(op)
     used = {id(v) for node in b.values if isinstance(node, Node) for v in node.inputs}
     outputs = [v for v in b.values if id(v) not in used and isinstance(v, Node)] or [b.values[-1]]
@@ -83,13 +120,16 @@ def graphs() -> st.SearchStrategy[Graph]:
     return graphs_with_inputs().map(lambda case: case[0])
 
 
+def to_frames(graph: Graph, frames: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Integer frames of the source's layout in the graph's."""
+    if not graph.encodings:
+        return frames
+    return tuple(e.apply(f, i.type) for e, f, i in zip(graph.encodings, frames, graph.inputs, strict=True))
+
+
 def run_through(graph: Graph, frames: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """Integer outputs in the source's layout for integer frames in the source's layout."""
-    if graph.encodings:
-        frames = tuple(
-            e.apply(f, i.type) for e, f, i in zip(graph.encodings, frames, graph.inputs, strict=True)
-        )
-    results = evaluate(graph, *frames)
+    results = evaluate(graph, *to_frames(graph, frames))
     if graph.decodings:
         return [d.integers(r) for d, r in zip(graph.decodings, results, strict=True)]
     return list(results)

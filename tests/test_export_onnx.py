@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import assume, given, settings
+
 from gatewright.compiler.export_onnx import export_onnx
 from gatewright.compiler.ir.boundary import InputEncoding
 from gatewright.compiler.ir.evaluate import evaluate
@@ -27,9 +29,8 @@ from gatewright.compiler.ir.ops import (
 )
 from gatewright.errors import GraphError
 from graph_builder import arrays
-from hypothesis import assume, given, settings
 from onnx_executor import run_onnx
-from strategies import graphs_with_inputs
+from strategies import graphs_with_inputs, to_frames
 from test_ops import one_node
 
 
@@ -71,9 +72,7 @@ def test_every_op(op):
 def test_random_graphs(case):
     """Whole graphs, with odd names, several outputs and constants in any place."""
     graph, frames = case
-    if graph.encodings:
-        frames = [e.apply(f, i.type) for e, f, i in zip(graph.encodings, frames, graph.inputs, strict=True)]
-    check(graph, *frames)
+    check(graph, *to_frames(graph, frames))
 
 
 def _extremes(shape, lo, hi):
