@@ -176,18 +176,12 @@ def board_top(
         InputError: a name or an id that is none.
     """
     pll = clock(board, clock_mhz)
-    _check_frame("input", in_bits, in_beats)
-    _check_frame("output", out_bits, out_beats)
+    frames = _frame_fields("in", in_bits, in_beats) | _frame_fields("out", out_bits, out_beats)
     _check_design(design_module, design_id)
     clocks_per_bit = divider(board, pll.achieved_mhz, baud)
     text = _TOP.format(
         **_board_fields(board, pll, clocks_per_bit),
-        in_msb=in_bits - 1,
-        out_msb=out_bits - 1,
-        in_bits=in_bits,
-        in_beats=in_beats,
-        out_bits=out_bits,
-        out_beats=out_beats,
+        **frames,
         design_id=design_id,
         design_module=design_module,
     )
@@ -246,14 +240,16 @@ def rtl_files(board: Board, clock_mhz: float) -> tuple[Path, ...]:
     return tuple(folder / name for name in names)
 
 
-def _check_frame(name: str, bits: int, beats: int) -> None:
+def _frame_fields(side: str, bits: int, beats: int) -> dict[str, int]:
+    """What a frame of the ``in`` or ``out`` side puts into the text of the top."""
     if bits < 1 or beats < 1:
-        raise InputError(f"board top: the {name} must have bits and beats, not {bits} and {beats}")
+        raise InputError(f"board top: the {side}put must have bits and beats, not {bits} and {beats}")
     if frame_bytes(bits, beats) > MAX_PAYLOAD_BYTES:
         raise FitError(
-            f"board top: an {name} frame must be at most {MAX_PAYLOAD_BYTES} bytes on the UART, "
+            f"board top: an {side}put frame must be at most {MAX_PAYLOAD_BYTES} bytes on the UART, "
             f"not {frame_bytes(bits, beats)}. Use a smaller input, or fewer bits."
         )
+    return {f"{side}_bits": bits, f"{side}_beats": beats, f"{side}_msb": bits - 1}
 
 
 def _check_design(module: str, design_id: int) -> None:

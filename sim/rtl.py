@@ -108,14 +108,14 @@ class Simulation:
             seed=seed,
         )
         outcome = BACKENDS[self._tool].run(self._workdir, self._ports, stimulus, self._native, timeout)
-        if outcome.reason != "done":
-            raise self._stopped(outcome, stimulus)
-        return Trace(outcome.words, outcome.out_clocks, outcome.in_clocks, outcome.offered)
+        return self._trace(outcome, stimulus)
 
-    def _stopped(self, outcome: Outcome, stimulus: Stimulus) -> ToolError:
-        """The error of a run that a bench ended for a reason other than its last output."""
+    def _trace(self, outcome: Outcome, stimulus: Stimulus) -> Trace:
+        """What a run gave, unless the bench ended it for a reason other than its last output."""
+        if outcome.reason == "done":
+            return Trace(outcome.words, outcome.out_clocks, outcome.in_clocks, outcome.offered)
         rule = _REASONS[outcome.reason].format(idle=stimulus.idle_clocks, limit=stimulus.max_clocks)
-        return ToolError(
+        raise ToolError(
             f"simulate {self._name}: {rule} ({len(outcome.words)} of {stimulus.out_count} outputs came, "
             f"{len(outcome.in_clocks)} of {len(stimulus.words)} inputs went in, last clock {outcome.clock}, "
             f"{self._tool})"

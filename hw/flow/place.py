@@ -153,9 +153,8 @@ def place_and_route(
     """
     workdir = Path(workdir).resolve()
     placer = placer_for(family)
-    pins = _pin_switches(placer, workdir, constraints)
-    args = [*device, "--json", _inside(workdir, Path(netlist)), *pins, *placer.output]
-    args += ["--report", "report.json", "--seed", str(seed), "--timing-allow-fail"]
+    args = [*device, "--json", _inside(workdir, Path(netlist)), *_pin_switches(placer, workdir, constraints)]
+    args += [*placer.output, "--report", "report.json", "--seed", str(seed), "--timing-allow-fail"]
     if freq_mhz is not None:
         args += ["--freq", f"{freq_mhz:g}"]
     log = workdir / "nextpnr.log"
