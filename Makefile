@@ -22,7 +22,7 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready lint
 	sh .ci/setup --test-tools
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
