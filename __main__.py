@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compile(commands)
     _add_run(commands)
+    _add_export(commands)
     _add_inspect(commands)
     _add_boards(commands)
     return parser
@@ -102,10 +103,18 @@ def _add_run(commands) -> None:
     p.add_argument("folder", metavar="DIR", type=Path, help="what 'gatewright compile' wrote")
     p.add_argument("--input", required=True, type=Path, metavar="X.npy", help="(N, ...) floats or integers")
     p.add_argument("--output", required=True, type=Path, metavar="Y.npy", help="int64 (N, ...)")
-    p.add_argument("--on", default="reference", metavar="EXECUTOR", help="reference, rtl or icarus")
+    p.add_argument("--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl, icarus")
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.add_argument("--quiet", action="store_true", help="print nothing")
     p.set_defaults(command=_run)
+
+
+def _add_export(commands) -> None:
+    p = commands.add_parser("export", help="the integer graph as a plain ONNX model")
+    p.add_argument("target", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
+    p.add_argument("--out", required=True, type=Path, metavar="FILE.onnx")
+    p.add_argument("--json", action="store_true", help="print what was written as JSON")
+    p.set_defaults(command=_export)
 
 
 def _add_inspect(commands) -> None:
@@ -163,6 +172,21 @@ def _run(args) -> int:
         print(json.dumps(done, indent=1))
     elif not args.quiet:
         print(f"{done['frames']} frames on {done['executor']}: {args.output} {tuple(done['shape'])}")
+    return 0
+
+
+def _export(args) -> int:
+    from .driver.export import export_file
+
+    done = export_file(args.target, args.out)
+    if args.json:
+        print(json.dumps(done, indent=1))
+    else:
+        print(f"{done['output']}: {done['nodes']} ONNX nodes, {done['bytes']} bytes")
+        for kind in ("inputs", "outputs"):
+            for t in done[kind]:
+                shape = ", ".join(["N", *map(str, t["shape"])])
+                print(f"  {kind[:-1]} {t['name']}: int64 ({shape}) in {t['range']}")
     return 0
 
 

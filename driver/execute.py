@@ -9,6 +9,7 @@ from ..compiler.ir.evaluate import evaluate
 from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.rtl import Simulation, Trace, compile_rtl
+from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
 
 
@@ -85,6 +86,7 @@ def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
 
 EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
     "reference": run_reference,
+    "onnxruntime": lambda project, graph, frames: Execution(run_in_onnxruntime(graph, frames)),
     "rtl": lambda project, graph, frames: run_rtl(project, graph, frames, "verilator"),
     "icarus": lambda project, graph, frames: run_rtl(project, graph, frames, "icarus"),
 }

@@ -17,7 +17,7 @@ def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: s
     Args:
         source: .npy with (N, ...) floats in the model's own input domain, or integers already quantized.
         target: .npy that takes int64 (N, ...) in the source model's axis order; report.json has its scale.
-        on: executor: reference, rtl (Verilator) or icarus.
+        on: executor: reference, onnxruntime, rtl (Verilator) or icarus.
     Returns:
         What was done: executor, frames, shape, clocks where the executor measures them.
     Raises:

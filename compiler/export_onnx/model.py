@@ -14,6 +14,7 @@ from .emitter import Emitter, Names
 OPSET = 21
 _IR_VERSION = 10  # the newest that tools of three years back still read
 _BATCH = "N"
+_MOST_BYTES = 2**31 - 2**24  # protobuf's limit, with room for the nodes
 
 RULES = {
     ops.MatMul: linear.matmul,
@@ -49,11 +50,14 @@ def export_onnx(graph: Graph) -> onnx.ModelProto:
     order and under its names (see ``Names``). Float encodings stay outside: the metadata hold them as text.
 
     Raises:
-        GraphError: the graph is not valid, or has no input.
+        GraphError: the graph is not valid, or has no input, or constants too large for one file.
     """
     graph.verify()
     require(bool(graph.inputs), f"export: graph {graph.name!r} must have an input")
     export = _Export(graph)
+    size = sum(len(t.raw_data) for t in export.e.constants)
+    require(size < _MOST_BYTES, f"export: constants must take less than {_MOST_BYTES} bytes, not {size}. "
+            "An ONNX file cannot hold more.")  # fmt: skip
     proto = helper.make_graph(
         export.e.nodes,
         Names().fresh(graph.name or "graph"),
