@@ -103,7 +103,9 @@ def _add_run(commands) -> None:
     p.add_argument("folder", metavar="DIR", type=Path, help="what 'gatewright compile' wrote")
     p.add_argument("--input", required=True, type=Path, metavar="X.npy", help="(N, ...) floats or integers")
     p.add_argument("--output", required=True, type=Path, metavar="Y.npy", help="int64 (N, ...)")
-    p.add_argument("--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl, icarus")
+    p.add_argument(
+        "--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl or icarus"
+    )
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.add_argument("--quiet", action="store_true", help="print nothing")
     p.set_defaults(command=_run)
