@@ -15,6 +15,10 @@ import pytest
 from driver_models import ICEBREAKER, PYNQ, ULX3S, image_net, outputs, saved, source_frames, start, vector_net
 from gatewright import boards
 from gatewright.__main__ import main
+from gatewright.compiler.ir.boundary import OutputDecoding
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import MatMul
 from gatewright.driver.compile import Options, compile_model, passed, wanted_interval
 from gatewright.driver.run import run_folder
 from gatewright.hw.board_top import clock
@@ -213,3 +217,33 @@ def test_a_report_fails_by_one_value_or_by_a_missed_clock(simulated):
     assert not passed({**report, "executors": [{**row, "equal": row["inputs"] - 1}]})
     assert not passed({**report, "timing": {"met": False}})
     assert passed({**report, "timing": {"met": True}})
+
+
+def wide_net(scale: float) -> Graph:
+    """Two sums of about a million steps, with one scale."""
+    x = input_of("x", (4,), 0, 255)
+    y = MatMul()(x, Const(np.full((4, 2), 1000)), name="wide")
+    decoding = OutputDecoding((2,), (0,), np.array([scale]), np.zeros(1))
+    return Graph((x,), (y,), "wide", (), (decoding,))
+
+
+@pytest.mark.parametrize(
+    ("scale", "error", "equal", "note"),
+    [
+        (0.25, 0.0, True, "every value identical"),
+        (0.25, 0.25, False, "values differ"),  # one step of 10**6, where float32 would have been exact
+        (0.3, 0.0, True, "every value identical"),
+        (0.3, 0.3, True, "equal within float rounding, largest difference 0.3"),
+        (0.3, 30.0, False, "equal within float rounding, largest difference 30"),
+    ],
+)
+def test_one_wrong_step_is_seen_wherever_floats_are_exact(tmp_path, scale, error, equal, note):
+    graph = wide_net(scale)
+    x = np.full((3, 4), 250)
+    expected = (evaluate(graph, x)[0] * scale).astype(np.float32).astype(float)
+    expected[1, 0] += error
+    np.savez(tmp_path / "d.npz", inputs=x, expected=expected)
+    options = Options(until="graph", data=tmp_path / "d.npz")
+    report = compile_model(saved(tmp_path, graph), ULX3S, tmp_path / "out", options)
+    assert passed(report) is equal
+    assert report["executors"][0]["note"].startswith(note)
