@@ -188,6 +188,7 @@ def encoding_text(e: InputEncoding) -> str:
     text = f"from {integers_text(e.source_shape)} perm {integers_text(e.perm)}"
     if e.scale is not None:
         text += f" scale {float(e.scale)!r}"
+    text += _zero_point_text(e.zero_point)
     return text if e.thresholds is None else f"{text} thresholds {floats_text(e.thresholds)}"
 
 
@@ -199,16 +200,17 @@ def parse_encoding(scan: Scanner) -> InputEncoding:
     scan.take("perm", "'perm'")
     perm = scan.integers()
     scale = float(scan.take(_FLOAT, "a number")[0]) if scan.accept("scale") else None
+    zero_point = _parse_zero_point(scan)
     thresholds = scan.floats() if scan.accept("thresholds") else None
     scan.end()
-    return InputEncoding(source, perm, thresholds, scale)
+    return InputEncoding(source, perm, thresholds, scale, zero_point)
 
 
 def decoding_text(d: OutputDecoding) -> str:
     """An output decoding on one line."""
     return (
         f"from {integers_text(d.source_shape)} perm {integers_text(d.perm)} "
-        f"scale {floats_text(d.scale)} offset {floats_text(d.offset)}"
+        f"scale {floats_text(d.scale)} offset {floats_text(d.offset)}" + _zero_point_text(d.zero_point)
     )
 
 
@@ -223,5 +225,15 @@ def parse_decoding(scan: Scanner) -> OutputDecoding:
     scale = scan.floats()
     scan.take("offset", "'offset'")
     offset = scan.floats()
+    zero_point = _parse_zero_point(scan)
     scan.end()
-    return OutputDecoding(source, perm, scale, offset)
+    return OutputDecoding(source, perm, scale, offset, zero_point)
+
+
+def _zero_point_text(value: int) -> str:
+    """Nothing for 0, as files from before there were zero points have it."""
+    return f" zero_point {int(value)}" if value else ""
+
+
+def _parse_zero_point(scan: Scanner) -> int:
+    return int(scan.take(_INTEGER, "an integer")[0]) if scan.accept("zero_point") else 0
