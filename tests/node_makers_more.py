@@ -12,7 +12,6 @@ from gatewright.compiler.ir.ops import (
     Lookup,
     Pad,
     ReduceSum,
-    Reshape,
     Slice,
     SpaceToDepth,
     SumPool,
@@ -127,11 +126,11 @@ def _depth_to_space(b):
     x = b.pick(lambda v: _image(v) and v.type.shape[2] % 4 == 0) or b.pick(_image)
     if x is None:
         return None
-    block, mode = (2 if x.type.shape[2] % 4 == 0 else 1), b.integer(0, 1)
-    if block == 1 and x.type.size % 4 == 0 and b.integer(0, 3):
-        x = Reshape((1, x.type.size // 4, 4))(x)
-        block = 2
-    return DepthToSpace(block, mode), x
+    mode, c = b.integer(0, 1), x.type.shape[2]
+    if c % 4 and _enlargeable(x) and b.integer(0, 3):
+        # The modes differ only where more than one channel is left.
+        x = Concat(2)(x, x, x, x) if c > 1 else Concat(2)(*([x] * 8))
+    return DepthToSpace(2 if x.type.shape[2] % 4 == 0 else 1, mode), x
 
 
 def _space_to_depth(b):
