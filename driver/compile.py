@@ -139,7 +139,10 @@ def compile_model(
                 _STAGES[name](job)
         except GatewrightError as error:
             kept = keep_logs(folder)
-            raise type(error)(f"{error}" + (f"\n(logs kept in {kept})" if kept else "")) from None
+            if kept is None:
+                raise
+            # The message names logs in the folder that is about to go.
+            raise type(error)(f"{error}".replace(str(job.project.build), str(kept))) from None
         report = describe.report(job)
         describe.write_report(report, folder / MARK)
     return report
