@@ -134,3 +134,19 @@ def scale_of(rng: np.random.Generator, low: float = 0.002, high: float = 0.2) ->
 def zero_of(rng: np.random.Generator) -> int:
     """A random zero point."""
     return int(rng.integers(-128, 128))
+
+
+def mutated(rng: np.random.Generator, good: bytes) -> bytes:
+    """A file damaged in one to three places: cut, a bit flipped, or a word overwritten."""
+    data = bytearray(good)
+    for _ in range(int(rng.integers(1, 4))):
+        at, kind = int(rng.integers(8, len(data) - 4)), int(rng.integers(16))
+        if kind == 0:
+            del data[at:]
+            break
+        if kind < 5:
+            word = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF)[int(rng.integers(4))]
+            data[at : at + 4] = word.to_bytes(4, "little")
+        else:
+            data[at] ^= 1 << int(rng.integers(8))
+    return bytes(data)

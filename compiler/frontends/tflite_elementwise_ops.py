@@ -61,7 +61,8 @@ def lower_mul(view: OperatorView) -> Activation:
     (a, first), (b, second) = _operand(view, 0), _operand(view, 1)
     coding = view.coding()
     # The kernel works in float32 up to here.
-    real = np.float64(first.scale * second.scale / coding.scale)
+    with np.errstate(over="ignore"):
+        real = np.float64(first.scale * second.scale / coding.scale)
     if not np.isfinite(real):
         raise GraphError("the operands' scales must fit float32 when multiplied and divided by the result's")
     return view.result(rescaled(Mul()(*_matched(a, b)), np.array([real]), view.clamp(coding)), coding)
@@ -72,7 +73,8 @@ def _operand(view: OperatorView, index: int) -> tuple[Value | np.ndarray, Coding
     operand = view.operands[index] if index < len(view.operands) else None
     if isinstance(operand, SourceTensor):
         coding = coding_of(operand, f"operand {index}")
-        return constant(operand, "INT8", f"operand {index}") - coding.zero_point, coding
+        codes = constant(operand, "INT8", f"operand {index}")
+        return np.atleast_1d(codes) - coding.zero_point, coding
     x = view.activation(index)
     return x.value, x.coding
 

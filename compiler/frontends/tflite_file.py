@@ -183,7 +183,7 @@ class _Reader:
             raise InputError(f"tensor {name!r} must have a buffer of the model, not number {number}")
         buffer = root.Buffers(number)
         if buffer.DataIsNone() or buffer.DataLength() == 0:
-            if getattr(buffer, "Offset", int)() > 1:
+            if buffer.Offset() > 1:
                 raise InputError(f"tensor {name!r}: constants must lie inside the flatbuffer, not behind it")
             return None
         data = self.part(buffer.DataAsNumpy(), "bytes in one tensor", MAX_BYTES)
@@ -240,9 +240,7 @@ def _options(operator, kind: str) -> dict[str, float]:
 
 
 def constant(tensor: SourceTensor, kind: str, what: str) -> np.ndarray:
-    """A constant operand's elements as int64; raises GraphError unless it is a constant of that type."""
-    if tensor.values is None:
-        raise GraphError(f"{what} must be constant")
+    """A constant operand's elements as int64; raises GraphError unless they are of that type."""
     if tensor.kind != kind:
         raise GraphError(f"{what} must be {kind}, not {tensor.kind}")
     return tensor.values.astype(np.int64)

@@ -88,6 +88,8 @@ def lower_mean(view: OperatorView) -> Activation:
     more = min(count.bit_length() - 1, 32, 31 + shift)
     factor = np.array([(multiplier << more) // count]), np.array([shift - more])
     sums = ReduceSum(tuple(axes))(x.value)
+    if not sums.type.shape:
+        sums = Reshape((1,))(sums)
     return view.result(fixed(sums, *factor, coding.range), coding)
 
 
