@@ -7,7 +7,8 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
 from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, adders, clog2, ram, rom, tree
+from .fabric import LUT6, adder, adders, rom, tree
+from .ram import clog2, ram_resources
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X = range(5)
 # Fewest bits of a product for which Yosys takes a DSP block.
@@ -87,7 +88,7 @@ def _buffer(p: SimpleNamespace, family: str) -> Resources:
     elif slots <= 2 or slots * bits <= _REGISTER_BITS:
         used = Resources(lut=bits * (slots > 1), ff=(slots + 2) * bits)
     else:
-        used = Resources(ff=bits) + ram(slots, bits, family)
+        used = Resources(ff=bits) + ram_resources(slots, bits, 0, family)
     if p.LANE == LANE_DIGITS:
         wide = p.X_BITS + 2
         used += Resources(ff=bits)

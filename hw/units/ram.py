@@ -1,4 +1,4 @@
-"""gw_ram: what Yosys takes for a simple dual-port RAM. It has no stream, so it is no Unit."""
+"""What Yosys takes for memories: ``gw_ram`` (which has no stream, so it is no Unit) and block RAMs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +51,11 @@ def in_blocks(words: int, bits: int, style: int, family: str) -> bool:
         return False
     small = min(_up(bits, w) * _up(words, d) for w, d, _ in ram.small)
     return small * ram.small_cost >= _block_count(ram, words, bits) * ram.cost
+
+
+def blocks(words: int, bits: int, family: str) -> float:
+    """Block RAMs of a memory, in the shape that needs fewest; halves of a BRAM36 on Xilinx."""
+    return _block_count(_RAM[family], words, bits) * _RAM[family].bram
 
 
 def _block_count(ram: _Family, words: int, bits: int) -> int:

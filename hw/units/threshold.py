@@ -7,7 +7,8 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
 from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, clog2, rom
+from .fabric import LUT6, adder, rom
+from .ram import clog2
 
 _MOST_ROMS = 1000  # a file name has three digits
 
