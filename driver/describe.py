@@ -183,6 +183,7 @@ def route_timing(job: Job) -> dict | None:
         "fmax_mhz": round(job.routed.fmax_mhz, 2),
         "met": job.routed.fmax_mhz >= job.clock_mhz,
         "critical_path": list(job.routed.critical_path),
+        "caveat": job.routed.caveat,
     }
 
 

@@ -40,11 +40,12 @@ _SCRATCH = ("hierarchy.json", "mapped.json", "netlist.json", "routed.config", "r
 
 @dataclass(frozen=True)
 class Routing:
-    """What place-and-route reached, for the report."""
+    """What place-and-route reached, for the report; ``caveat`` says what its timing does not know."""
 
     total: Resources | None
     fmax_mhz: float
     critical_path: tuple[str, ...]
+    caveat: str = ""
 
 
 def check_reachable(board: Board, until: str, native: bool | None = None) -> None:
@@ -176,7 +177,7 @@ def make_bitstream(job: Job) -> None:
         target = job.project.root / f"accelerator{bitstream.suffix}"
         bitstream.rename(target)
     slowest = routed.critical_paths[0] if routed.critical_paths else None
-    job.routed = Routing(whole.total, routed.worst[1].achieved_mhz, _steps(slowest))
+    job.routed = Routing(whole.total, routed.worst[1].achieved_mhz, _steps(slowest), routed.caveat)
     job.files |= {"bitstream": target.name, "route_log": "build/nextpnr.log"}
 
 

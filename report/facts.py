@@ -133,9 +133,12 @@ def _timing(report: dict) -> Check:
     if not t:
         return Check(OPEN, "Reaches its clock", "Not placed and routed yet.")
     reached = f"{figure(t['fmax_mhz'])} MHz reached, {figure(t['asked_mhz'])} MHz asked"
+    caveat = f" Beware: {t['caveat']}." if t.get("caveat") else ""
     if t["met"]:
-        return Check(PASSED, "Reaches its clock", reached + ".")
-    return Check(FAILED, "Reaches its clock", reached + ". Do not run the board at the clock asked.")
+        return Check(PASSED, "Reaches its clock", f"{reached}.{caveat}")
+    return Check(
+        FAILED, "Reaches its clock", f"{reached}. Do not run the board at the clock asked.{caveat}"
+    )
 
 
 def _agreement(e: dict) -> Check:

@@ -221,3 +221,12 @@ def test_terminal_can_be_ascii():
     text = printed(edited(full(), "model.name", "ziffern_größe"), "ascii")
     assert "ziffern_gr\\xf6\\xdfe on ULX3S-85F" in text
     assert "262.5 us" in text
+
+
+def test_what_timing_does_not_know_is_said_beside_the_clock():
+    report = full()
+    report["timing"]["caveat"] = "block RAM paths are not timed"
+    said = [c.finding for c in checks(report) if c.title == "Reaches its clock"]
+    assert len(said) == 1
+    assert said[0].endswith(" Beware: block RAM paths are not timed.")
+    assert "Beware: block RAM paths are not" in printed(report)
