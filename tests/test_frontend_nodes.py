@@ -32,9 +32,6 @@ NODE_ERRORS = {
         r".*")),
     "domain": ("flat", lambda n: n.node("Relu", q(n), domain="antigravity"),
         r"Relu 'relu1': this operator of domain 'antigravity' is not supported\. .*"),
-    "qdq": ("flat", lambda n: n.node("QuantizeLinear", "x", n.const(1.0)),
-        (r"QuantizeLinear 'quantizelinear0': this operator is not supported\. Export with .*export_qonnx, "
-        r"not as QDQ\.")),
     "computed only": ("flat", lambda n: n.node("Sqrt", q(n)),
         r"Sqrt 'sqrt1': its inputs must be constants\. .*"),
     "missing input": ("flat", lambda n: n.node("Relu", "nowhere"),

@@ -38,7 +38,8 @@ def add_constant(tensor: Tensor, constant: Constant, what: str) -> Tensor:
         if not codes.any():
             return tensor
         axes, table = rows(codes, tensor.shape, 0)
-        return replace(tensor, value=on_channels(tensor.value, axes, lambda v: Add()(v, Const(table))))
+        value = on_channels(tensor.value, axes, lambda v: Add()(v, Const(table)))
+        return replace(tensor, value=value, zero_point=0)
     return _stepped(tensor, AddStep, compress(constant.values), 0)
 
 
@@ -186,7 +187,9 @@ def lower_cast(node: SourceNode) -> tuple[Tensor]:
     """The same number in another type: to float32, or of whole numbers to an integer type."""
     tensor, to = node.any_tensor(), node.attribute("to", 0)
     if to == TensorProto.FLOAT:
-        return (replace(tensor, integer=False),)
+        plain = replace(tensor, integer=False, zero_point=0)
+        point = np.full((1,) * tensor.rank, tensor.zero_point if tensor.integer else 0, dtype=np.float32)
+        return (_stepped(plain, AddStep, point, 0),)
     whole = not tensor.pending and tensor.chain.only_scale() and (tensor.chain.steps[0].params[0] == 1).all()
     if to in _INTEGER_TYPES and whole:
         return (replace(tensor, integer=True),)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import elementwise_ops, layout_ops, linear_ops
+from . import elementwise_ops, layout_ops, linear_ops, qdq_ops
 from .source import Operand, SourceNode
 
 HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
@@ -12,6 +12,7 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Cast": elementwise_ops.lower_cast,
     "Clip": elementwise_ops.lower_clip,
     "Conv": linear_ops.lower_conv,
+    "DequantizeLinear": qdq_ops.lower_dequantize_linear,
     "Div": elementwise_ops.lower_div,
     "Dropout": elementwise_ops.lower_dropout,
     "Flatten": layout_ops.lower_flatten,
@@ -41,8 +42,6 @@ ADVICE = {
     "AveragePool": "Use max pooling or a strided convolution.",
     "GlobalAveragePool": "Use max pooling or a strided convolution.",
     "ReduceMean": "Use max pooling or a strided convolution.",
-    "QuantizeLinear": "Export with brevitas.export.export_qonnx, not as QDQ.",
-    "DequantizeLinear": "Export with brevitas.export.export_qonnx, not as QDQ.",
     "Concat": "Only chains of layers are supported.",
     "Upsample": "Upsampling has no integer op here; train without it.",
     "Resize": "Upsampling has no integer op here; train without it.",

@@ -7,6 +7,7 @@ that cannot be imported is reported, not only the first.
 
 import os
 import warnings
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ..ir.graph import Graph, Input, Value
 from .constants import COMPUTED, MAX_ELEMENTS, compute, literal
 from .handlers import ADVICE, DEFAULT_ADVICE, HANDLERS
 from .onnx_file import read_model, tensor_array
+from .qdq_ops import QDQ_DOMAINS, coded, edge_zero_point
 from .quantize import (
     encode_input,
     integer_input,
@@ -31,6 +33,7 @@ from .quantize import (
     same_encoding,
 )
 from .quantizer_ops import QUANTIZERS
+from .quantizers import LinearQuantizer, Quantizer
 from .source import Operand, SourceNode
 from .tensors import Constant, Tensor, plain
 
@@ -132,8 +135,9 @@ class _Importer:
             bounds = (int(annotated.min()), int(annotated.max()), step)
         if bounds is None:
             raise GraphError(f"qonnx: {label} must be float32, or integers of at most 16 bits")
-        tensor = integer_input(name, shape, *bounds)
-        self.inputs[name] = (tensor.value, plain_input(shape))
+        zero = edge_zero_point(value.name, self.source.node, self.tensors)
+        tensor = integer_input(name, shape, *bounds, zero)
+        self.inputs[name] = (tensor.value, replace(plain_input(shape), zero_point=zero))
         self.tensors[value.name] = tensor
 
     def _datatype(self, name: str) -> BaseDataType:
@@ -166,7 +170,9 @@ class _Importer:
         """The node's results; None where an operand has failed already."""
         op = node.op_type
         quantizer = node.domain in QUANTIZER_DOMAINS and op in QUANTIZERS
-        standard = node.domain in _STANDARD_DOMAINS
+        linear = op in ("QuantizeLinear", "DequantizeLinear") and node.domain in QDQ_DOMAINS
+        quantizer |= linear and op in QUANTIZERS
+        standard = linear or node.domain in _STANDARD_DOMAINS
         if not quantizer and not (standard and (op in HANDLERS or op in COMPUTED or op == "Constant")):
             where = "" if standard else f" of domain {node.domain!r}"
             raise GraphError(f"this operator{where} is not supported. {ADVICE.get(op, DEFAULT_ADVICE)}")
@@ -207,9 +213,15 @@ class _Importer:
         quantizer = QUANTIZERS[node.proto.op_type](node)
         operand = node.operands[0]
         if isinstance(operand, Constant):
-            return quantize_constant(operand, quantizer)
-        if not operand.pending:
-            return quantize_tensor(operand, quantizer, self._unique(node.name))
+            result = quantize_constant(operand, quantizer)
+        elif not operand.pending:
+            result = quantize_tensor(operand, quantizer, self._unique(node.name))
+        else:
+            result = self._encoded(operand, quantizer)
+        return coded(result, quantizer) if isinstance(quantizer, LinearQuantizer) else result
+
+    def _encoded(self, operand: Tensor, quantizer: Quantizer) -> Tensor:
+        """A quantizer on the model's float input."""
         source, encoding, sign = encode_input(operand, quantizer)
         known, other = self.inputs.setdefault(source.name, (source, encoding))
         if known.type != source.type or not same_encoding(other, encoding):
@@ -262,8 +274,11 @@ def _decoded(tensor: Tensor) -> tuple[Value, OutputDecoding]:
     if parts is None:
         value, scale = plain(tensor)
         parts = (np.float64(scale), np.float64(0))
+    point = tensor.zero_point if tensor.chain.only_scale() else 0
+    if tensor.integer:
+        parts = (parts[0], parts[1] + point)
     return value, OutputDecoding(
-        tensor.shape, tuple(range(tensor.rank)), *(_along_first(p, tensor) for p in parts)
+        tensor.shape, tuple(range(tensor.rank)), *(_along_first(p, tensor) for p in parts), point
     )
 
 

@@ -11,7 +11,7 @@ from ..ir.graph import Const, Input, Node, Value
 from ..ir.ops import Mul, Reshape, Transpose
 from ..ir.types import Int, TensorType
 from .chain import Chain
-from .quantizers import Quantizer
+from .quantizers import LinearQuantizer, Quantizer
 from .staircase import input_staircase, staircase
 from .tensors import Constant, Tensor, oriented, pending_path, rescaled, reshape_param, threshold
 
@@ -85,7 +85,8 @@ def encode_input(tensor: Tensor, quantizer: Quantizer) -> tuple[Input, InputEnco
     source = Input(placeholder.name, TensorType(shape, Int(lo, hi, quantizer.step if hi > lo else 1)))
     rows_ = table.reshape(prod(table.shape[:-1]), table.shape[-1])
     scale = _report_scale(chain, quantizer)
-    return source, InputEncoding(shape, tuple(range(len(shape))), rows_, scale), sign
+    zero = quantizer.zero_point if isinstance(quantizer, LinearQuantizer) and (sign > 0).all() else 0
+    return source, InputEncoding(shape, tuple(range(len(shape))), rows_, scale, zero), sign
 
 
 def quantized_input(tensor: Tensor, source: Input, sign: np.ndarray, quantizer: Quantizer) -> Tensor:
@@ -157,10 +158,10 @@ def same_encoding(a: InputEncoding, b: InputEncoding) -> bool:
     return a.thresholds.shape == b.thresholds.shape and bool((a.thresholds == b.thresholds).all())
 
 
-def integer_input(name: str, shape: tuple[int, ...], lo: int, hi: int, step: int) -> Tensor:
-    """The tensor of an input that already holds integers."""
-    value = Input(name, TensorType(shape, Int(lo, hi, step)))
-    return rescaled(value, np.ones((1,) * len(shape)))
+def integer_input(name: str, shape: tuple[int, ...], lo: int, hi: int, step: int, zero: int) -> Tensor:
+    """The tensor of an input that already holds integers ``lo..hi``; the graph's are less by ``zero``."""
+    value = Input(name, TensorType(shape, Int(lo - zero, hi - zero, step)))
+    return replace(rescaled(value, np.ones((1,) * len(shape))), zero_point=zero)
 
 
 def pending_input(name: str, shape: tuple[int, ...]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Nodes of QONNX that quantize, as quantizers."""
+"""Nodes that quantize, as quantizers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +7,7 @@ import numpy as np
 
 from ...errors import GraphError
 from .chain import compress
+from .qdq_ops import lower_quantize_linear
 from .quantizers import BipolarQuantizer, Quantizer, integer_quantizer, threshold_quantizer
 from .source import SourceNode, aligned
 from .tensors import Constant, Tensor
@@ -77,4 +78,5 @@ QUANTIZERS: dict[str, Callable[[SourceNode], Quantizer]] = {
     "IntQuant": lower_quant,
     "BipolarQuant": lower_bipolar_quant,
     "MultiThreshold": lower_multi_threshold,
+    "QuantizeLinear": lower_quantize_linear,
 }

@@ -1,4 +1,4 @@
-"""Quantizers of QONNX: float32 to integer codes, with the zero point already taken off."""
+"""Quantizers of QONNX and ONNX: float32 to integer codes, with the zero point already taken off."""
 
 from dataclasses import dataclass
 
@@ -57,6 +57,21 @@ class IntQuantizer(Quantizer):
 
     def moved(self, move):
         return IntQuantizer(move(self.scale), self.lo, self.hi, 1, self.zero_point, self.rounding)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearQuantizer(Quantizer):
+    """``clamp(round(x / scale) + zero_point) - zero_point``, halves to even, as ONNX Runtime computes it."""
+
+    zero_point: int = 0
+
+    def codes(self, x):
+        with np.errstate(over="ignore", under="ignore"):
+            y = x / self.scale
+        return np.rint(np.minimum(np.maximum(y, np.float32(self.lo)), np.float32(self.hi))).astype(np.int64)
+
+    def moved(self, move):
+        return LinearQuantizer(move(self.scale), self.lo, self.hi, 1, self.zero_point)
 
 
 class BipolarQuantizer(Quantizer):

@@ -42,13 +42,15 @@ class Tensor:
 
     While ``pending``, the value leads back to a float input that no quantizer has met yet; its chain
     then starts at the input's floats, and the value's range means nothing. ``integer`` marks tensors
-    whose ONNX type is an integer one; float ops refuse them.
+    whose ONNX type is an integer one; float ops refuse them. ``zero_point`` is the source's code of the
+    value 0, where a QuantizeLinear or DequantizeLinear node gives it.
     """
 
     value: Value
     chain: Chain
     pending: bool = False
     integer: bool = False
+    zero_point: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
