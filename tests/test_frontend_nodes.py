@@ -38,8 +38,10 @@ NODE_ERRORS = {
         r"Relu 'relu0': its input 'nowhere' must come from an earlier node, but from none does"),
     "no inputs": ("flat", lambda n: n.node("Relu"), r"Relu 'relu0': it must have inputs, but has none"),
     "residual": ("flat", lambda n: n.node("Add", q(n), n.node("Relu", "x")),
-        (r"Add 'add2': one operand must be a constant, but both are computed \(a residual connection or a "
-        r"gate\)\. .*")),
+        r"Add 'add2': its inputs must be quantized, but one is the model's float input"),
+    "gate": ("flat", lambda n: n.node("Mul", q(n), q(n)),
+        (r"Mul 'mul2': one operand must be a constant, but both are computed \(a gate\)\. Only sums and "
+        r"differences of computed tensors are supported\.")),
     "unquantized input": ("flat", lambda n: n.node("MatMul", "x", w(n, 6, 2)),
         (r"MatMul 'matmul0': its input must be quantized, but is the model's float input\. Quantize the "
         r"input, in .*")),

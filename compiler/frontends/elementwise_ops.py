@@ -9,6 +9,7 @@ from ...errors import GraphError
 from ..ir.graph import Const
 from ..ir.ops import Add
 from .chain import AddStep, ClipStep, DivStep, LeakyStep, MulStep, compress
+from .join_ops import summed
 from .source import SourceNode, aligned, along_channels, parameter
 from .tensors import Constant, Tensor, on_channels, rows
 
@@ -18,12 +19,16 @@ _INTEGER_TYPES = (
 )  # fmt: skip
 
 
+def _all_computed(node: SourceNode) -> bool:
+    return len(node.operands) == 2 and all(isinstance(o, Tensor) for o in node.operands)
+
+
 def _operands(node: SourceNode) -> tuple[Tensor, Constant, bool]:
     """The computed operand, the constant one, and whether the constant comes first."""
     if all(isinstance(o, Tensor) for o in node.operands):
         raise GraphError(
-            "one operand must be a constant, but both are computed (a residual connection or a gate). "
-            "Only chains of layers are supported."
+            "one operand must be a constant, but both are computed (a gate). Only sums and differences of "
+            "computed tensors are supported."
         )
     first = isinstance(node.operands[0], Constant)
     return node.tensor(int(first)), node.constant(int(not first), "the constant"), first
@@ -59,13 +64,17 @@ def _stepped(tensor: Tensor, step: type, param: np.ndarray, neutral: float) -> T
 
 
 def lower_add(node: SourceNode) -> tuple[Tensor]:
-    """x + c."""
+    """x + c, or the sum of two computed tensors."""
+    if _all_computed(node):
+        return (summed(node, 1),)
     tensor, constant, _ = _operands(node)
     return (add_constant(tensor, constant, "the summand"),)
 
 
 def lower_sub(node: SourceNode) -> tuple[Tensor]:
-    """x - c is x + (-c), and c - x is (-x) + c, also in float32."""
+    """x - c is x + (-c), and c - x is (-x) + c, also in float32; or the difference of two computed."""
+    if _all_computed(node):
+        return (summed(node, -1),)
     tensor, constant, first = _operands(node)
     if first:
         minus = np.full((1,) * tensor.rank, -1, dtype=np.float32)

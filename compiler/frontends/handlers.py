@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import elementwise_ops, layout_ops, linear_ops, qdq_ops
+from . import elementwise_ops, join_ops, layout_ops, linear_ops, qdq_ops
 from .source import Operand, SourceNode
 
 HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
@@ -11,6 +11,7 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "BatchNormalization": elementwise_ops.lower_batch_normalization,
     "Cast": elementwise_ops.lower_cast,
     "Clip": elementwise_ops.lower_clip,
+    "Concat": join_ops.lower_concat,
     "Conv": linear_ops.lower_conv,
     "DequantizeLinear": qdq_ops.lower_dequantize_linear,
     "Div": elementwise_ops.lower_div,
@@ -42,7 +43,6 @@ ADVICE = {
     "AveragePool": "Use max pooling or a strided convolution.",
     "GlobalAveragePool": "Use max pooling or a strided convolution.",
     "ReduceMean": "Use max pooling or a strided convolution.",
-    "Concat": "Only chains of layers are supported.",
     "Upsample": "Upsampling has no integer op here; train without it.",
     "Resize": "Upsampling has no integer op here; train without it.",
 }

@@ -1,0 +1,187 @@
+"""Nodes that bring computed tensors together: sums of two (residuals) and joins of several.
+
+What a tensor means is a float32 number for each of its integers, and every float32 number is a whole
+multiple of a power of two. So operands become exact integers of one unit, through tables where no factor
+does; their sum is exact, and rounding it once to float32 is what the source does.
+"""
+
+from dataclasses import dataclass, replace
+from math import gcd, prod
+
+import numpy as np
+
+from ...errors import GraphError
+from ..ir.graph import Const, Value
+from ..ir.ops import Add, Concat, Lookup, Mul
+from .chain import Chain, ScaleStep, compress
+from .source import SourceNode
+from .tensors import Tensor, on_channels, rescaled, rows
+
+# A table is as long as its tensor has values.
+_MAX_LEVELS = 2**16
+_MAX_TABLES = 2**22
+# Sums of two stay exact in float64, which thresholds behind them rely on.
+_MAX_MULTIPLE = 2**51
+_MANTISSA = 24
+
+
+@dataclass(frozen=True, eq=False)
+class _Multiples:
+    """A tensor's floats as ``numbers * 2**exponent``: per parameter and value, or per value's unit."""
+
+    tensor: Tensor
+    numbers: np.ndarray
+    exponent: int
+    linear: bool
+
+    def in_units(self, exponent: int) -> np.ndarray:
+        """The numbers as multiples of ``2**exponent``, int64; raises GraphError where they are too large."""
+        peak = int(np.abs(self.numbers).max(initial=0)) << (self.exponent - exponent)
+        if self.linear:
+            peak *= self.tensor.value.type.dtype.magnitude
+        if peak >= _MAX_MULTIPLE:
+            raise GraphError(
+                "operands must be multiples of one power of two within 51 bits, but theirs are too far "
+                "apart. Quantize both with scales of similar size."
+            )
+        return self.numbers << (self.exponent - exponent)
+
+
+def matched(tensors: list[Tensor]) -> tuple[list[Value], float]:
+    """Integers of one unit for tensors in floats, and the unit: ``float of tensor = unit * integer``.
+
+    Raises:
+        GraphError: a float input, too many values, or too wide a range for exact integers.
+    """
+    sides = [_multiples(t) for t in tensors]
+    exponent = min(s.exponent for s in sides)
+    numbers = [s.in_units(exponent) for s in sides]
+    common = gcd(*(int(np.gcd.reduce(n, axis=None)) for n in numbers)) or 1
+    values = [_applied(s, n // common) for s, n in zip(sides, numbers, strict=True)]
+    return values, common * 2.0**exponent
+
+
+def _multiples(tensor: Tensor) -> _Multiples:
+    if tensor.pending:
+        raise GraphError("its inputs must be quantized, but one is the model's float input")
+    dtype = tensor.value.type.dtype
+    if tensor.chain.only_scale():
+        numbers, exponent = _dyadic(tensor.chain.steps[0].params[0])
+        # Numbers of this size are float32's, so that no product rounds.
+        if int(np.abs(numbers).max()) * dtype.magnitude <= 2**_MANTISSA and -149 <= exponent <= _MANTISSA:
+            return _Multiples(tensor, numbers, exponent, True)
+    count, shape = dtype.hi - dtype.lo + 1, tensor.chain.shape(tensor.rank)
+    varying = sum(d > 1 for d in shape)
+    # Parameters along several axes make a table for each element.
+    tables = prod(tensor.shape if varying > 1 else shape)
+    if count > _MAX_LEVELS or count * tables > _MAX_TABLES:
+        raise GraphError(
+            f"its inputs must have few values, not {count}: their floats become tables. "
+            "Put a quantizer in front of each."
+        )
+    x = np.arange(dtype.lo, dtype.hi + 1).reshape((1,) * tensor.rank + (-1,))
+    floats = tensor.chain.moved(lambda p: p[..., None]).apply(x)
+    if not np.isfinite(floats).all():
+        raise GraphError("its inputs must lie within float32's range")
+    return _Multiples(tensor, *_dyadic(floats), False)
+
+
+def _dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """``(n, e)`` with values = n * 2**e exactly, n int64 and e as large as possible."""
+    mantissa, exponents = np.frexp(values.astype(np.float64))
+    whole = np.rint(mantissa * 2.0**53).astype(np.int64)
+    used = whole != 0
+    if not used.any():
+        return whole, 0
+    low = whole[used] & -whole[used]
+    exponent = int((exponents[used] - 53 + np.frexp(low.astype(np.float64))[1] - 1).min())
+    if int(exponents[used].max()) - exponent > 62:
+        raise GraphError(
+            "operands must be multiples of one power of two within 51 bits, but theirs are too far apart. "
+            "Quantize both with scales of similar size."
+        )
+    return np.rint(np.ldexp(values.astype(np.float64), -exponent)).astype(np.int64), exponent
+
+
+def _applied(side: _Multiples, numbers: np.ndarray) -> Value:
+    """The tensor's integers in the new unit: times a factor where one does, else through a table."""
+    value, dtype = side.tensor.value, side.tensor.value.type.dtype
+    factor = numbers if side.linear else _factor(numbers, dtype.lo)
+    if factor is not None:
+        axes, table = rows(compress(factor), value.type.shape, 0)
+        if (table == 1).all():
+            return value
+        return on_channels(value, axes, lambda v: Mul()(v, Const(table)))
+    axes, table = rows(numbers, value.type.shape, 1)
+    table = table if axes else table[0]
+    return on_channels(value, axes, lambda v: Lookup(dtype.lo)(v, Const(table)))
+
+
+def _factor(numbers: np.ndarray, lo: int) -> np.ndarray | None:
+    """The number by which the integers from ``lo`` on are multiplied, where it is one per parameter."""
+    x = np.arange(lo, lo + numbers.shape[-1])
+    end = -1 if x[-1] else 0
+    if not x[end]:
+        return None
+    factor = numbers[..., end] // x[end]
+    return factor if (factor[..., None] * x == numbers).all() else None
+
+
+def summed(node: SourceNode, sign: int) -> Tensor:
+    """``a + sign * b`` of two computed tensors of one shape, rounded to float32 as the source does."""
+    first, second = node.tensor(0), node.tensor(1)
+    if first.shape != second.shape:
+        raise GraphError(
+            f"computed operands must have one shape, not {first.shape} and {second.shape} a frame"
+        )
+    (a, b), unit = matched([first, second])
+    if sign < 0:
+        b = Mul()(b, Const(np.array([-1])))
+    return rescaled(Add()(a, b, name=node.name), np.full((1,) * first.rank, unit))
+
+
+def lower_concat(node: SourceNode) -> tuple[Tensor]:
+    """Computed tensors joined along an axis; each keeps its own scale where chains have equal steps."""
+    tensors = [node.any_tensor(i) for i in range(len(node.operands))]
+    rank = tensors[0].rank
+    axis = node.attribute("axis", 1)
+    axis += (rank + 1) * (axis < 0)
+    if not 1 <= axis <= rank or any(t.rank != rank for t in tensors):
+        raise GraphError(f"the axis must be one behind the batch, which all inputs have, not {axis}")
+    if any(t.pending for t in tensors):
+        raise GraphError("its inputs must be quantized, but one is the model's float input")
+    points = {t.zero_point for t in tensors}
+    integer = tensors[0].integer
+    if any(t.integer != integer for t in tensors) or (integer and len(points) > 1):
+        raise GraphError("its inputs must all be floats, or integers with one zero point")
+    if len(tensors) == 1:
+        return (tensors[0],)
+    chain = _joined(tensors, axis - 1)
+    values: list[Value] = [t.value for t in tensors]
+    if chain is None:
+        values, unit = matched(tensors)
+        chain = Chain((ScaleStep((np.full((1,) * rank, unit),)),))
+    value = Concat(axis - 1)(*values, name=node.name)
+    point = points.pop() if len(points) == 1 else 0
+    return (replace(tensors[0], value=value, chain=chain, zero_point=point),)
+
+
+def _joined(tensors: list[Tensor], axis: int) -> Chain | None:
+    """One chain for all, its parameters joined along the axis; None where the steps differ in kind."""
+    kinds = [[type(s) for s in t.chain.steps] for t in tensors]
+    if any(k != kinds[0] for k in kinds):
+        return None
+
+    def join(params: tuple[np.ndarray, ...]) -> np.ndarray:
+        shape = list(np.broadcast_shapes(*(p.take([0], axis=axis).shape for p in params)))
+        parts = []
+        for t, p in zip(tensors, params, strict=True):
+            shape[axis] = t.shape[axis]
+            parts.append(np.broadcast_to(p, shape))
+        return compress(np.concatenate(parts, axis=axis))
+
+    steps = []
+    for same in zip(*(t.chain.steps for t in tensors), strict=True):
+        columns = zip(*(s.params for s in same), strict=True)
+        steps.append(type(same[0])(tuple(join(c) for c in columns)))
+    return Chain(tuple(steps))
