@@ -23,7 +23,7 @@ from rich.table import Table
 from gatewright.compiler.frontends.tflite import import_tflite, load_tflite
 from gatewright.compiler.frontends.tflite_file import parse_tflite
 from gatewright.compiler.frontends.tflite_fixed import reciprocal
-from gatewright.compiler.frontends.tflite_softmax import MAX_CLASSES
+from gatewright.compiler.frontends.tflite_softmax import MAX_CLASSES, NEAR
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.passes.pipeline import run as run_passes
@@ -121,16 +121,17 @@ def attack(data: bytes, count: int, console: Console, name: str) -> None:
     )
 
 
-def reciprocal_falls() -> bool:
-    """Whether the softmax's reciprocal never rises between powers of two, for every sum there can be."""
-    for octave in range((MAX_CLASSES - 1).bit_length()):
+def reciprocal_falls(octaves: range) -> bool:
+    """Whether, between powers of two, sums larger by NEAR or more never have a larger reciprocal.
+
+    Compared for distances NEAR .. 2 * NEAR - 1, of which all larger ones are sums.
+    """
+    for octave in octaves:
         first, end = 2 ** (19 + octave), 2 ** (20 + octave)
-        last = None
         for start in range(first, end, _CHUNK):
-            scale, _ = reciprocal(np.arange(start, min(start + _CHUNK, end)))
-            if (np.diff(scale) > 0).any() or (last is not None and scale[0] > last):
+            scale, _ = reciprocal(np.arange(start, min(start + _CHUNK + 2 * NEAR, end)))
+            if any((scale[far:] > scale[:-far]).any() for far in range(NEAR, 2 * NEAR)):
                 return False
-            last = scale[-1]
     return True
 
 
@@ -160,8 +161,8 @@ def main(arguments: list[str]) -> int:
         return 2
     console.print(table)
     if options.reciprocal:
-        falls = reciprocal_falls()
-        console.print(f"reciprocal never rises within an octave, up to {MAX_CLASSES:,} classes: {falls}")
+        falls = reciprocal_falls(range((MAX_CLASSES - 1).bit_length()))
+        console.print(f"reciprocal falls over {NEAR} sums or more, up to {MAX_CLASSES:,} classes: {falls}")
         good &= falls
     return 0 if good else 1
 

@@ -76,7 +76,7 @@ def test_exponents_and_reciprocals_are_close_to_the_real_ones():
 
 
 def test_the_reciprocal_falls_between_powers_of_two():
-    """All sums of up to 16 exponents; the benchmark checks the rest once."""
+    """All sums of up to 16 exponents; the benchmark looks at those of up to 1,024."""
     for octave in range(4):
         scale, bits = reciprocal(np.arange(2 ** (19 + octave), 2 ** (20 + octave)))
         assert (bits == octave).all()

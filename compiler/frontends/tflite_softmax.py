@@ -21,8 +21,10 @@ from .tflite_fixed import (
 )
 from .tflite_source import Activation, OperatorView
 
-# Sums of up to this many exponents were all checked once: the reciprocal never rises between powers of 2.
+# Sums of up to this many exponents were all compared once: between two powers of 2, the reciprocal of a
+# sum that is larger by NEAR or more is never larger. Closer ones are compared where it matters.
 MAX_CLASSES = 1024
+NEAR = 8
 _ONE = 1 << SUM_BITS
 _CODES = 256
 
@@ -108,12 +110,15 @@ def _thresholds(exponents: np.ndarray, classes: int, width: int) -> np.ndarray:
         reached, open_ = fallen(middle) >= steps, low < high
         high = np.where(open_ & reached, middle, high)
         low = np.where(open_ & ~reached, middle + 1, low)
-    at, below = np.minimum(low, hi), np.maximum(low - 1, lo)
-    good = ((fallen(at) >= steps) | (low > hi)).all() and ((fallen(below) < steps) | (low <= lo)).all()
-    octaves = lo << np.arange(1, classes.bit_length())
-    ends = np.sort(np.concatenate([octaves, octaves - 1, [lo, hi]]))
-    ends = np.broadcast_to(ends[ends <= hi], (len(exponents), (ends <= hi).sum()))
-    if not good or (np.diff(fallen(ends), axis=1) < 0).any():
+    good = True
+    for near in range(NEAR):
+        at, below = np.minimum(low + near, hi), np.maximum(low - 1 - near, lo)
+        good &= bool(((fallen(at) >= steps) | (low > hi)).all())
+        good &= bool(((fallen(below) < steps) | (low <= lo)).all())
+    octaves = lo << np.arange(classes.bit_length() + 1)
+    ends = (octaves[:, None] + np.arange(-NEAR, NEAR)).ravel()
+    ends = ends[(ends >= lo) & (ends <= hi)]
+    if not good or (np.diff(fallen(np.broadcast_to(ends, (len(wide), len(ends)))), axis=1) < 0).any():
         raise GraphError("its result must never rise with the sum of the exponents, but does")
     blocks = np.arange(len(exponents))[:, None] * width
     # Out of reach within a block is where the next one starts, which is also the step between the two.
