@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from . import elementwise_ops, join_ops, layout_ops, linear_ops, qdq_ops
+from . import average_ops, elementwise_ops, join_ops, layout_ops, linear_ops, qdq_ops
 from .source import Operand, SourceNode
 
 HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Add": elementwise_ops.lower_add,
     "ArgMax": layout_ops.lower_arg_max,
+    "AveragePool": average_ops.lower_average_pool,
     "BatchNormalization": elementwise_ops.lower_batch_normalization,
     "Cast": elementwise_ops.lower_cast,
     "Clip": elementwise_ops.lower_clip,
@@ -18,6 +19,7 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Dropout": elementwise_ops.lower_dropout,
     "Flatten": layout_ops.lower_flatten,
     "Gemm": linear_ops.lower_gemm,
+    "GlobalAveragePool": average_ops.lower_global_average_pool,
     "Identity": elementwise_ops.lower_identity,
     "LeakyRelu": elementwise_ops.lower_leaky_relu,
     "MatMul": linear_ops.lower_matmul,
@@ -25,6 +27,7 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Mul": elementwise_ops.lower_mul,
     "Neg": elementwise_ops.lower_neg,
     "PRelu": elementwise_ops.lower_prelu,
+    "ReduceMean": average_ops.lower_reduce_mean,
     "Relu": elementwise_ops.lower_relu,
     "Reshape": layout_ops.lower_reshape,
     "Shape": layout_ops.lower_shape,
@@ -40,9 +43,6 @@ ADVICE = {
     "LogSoftmax": "Leave it out of the export: it does not change the arg-max.",
     "Sigmoid": "Use ReLU or HardTanh, or leave it out where it is the last layer.",
     "Tanh": "Use HardTanh.",
-    "AveragePool": "Use max pooling or a strided convolution.",
-    "GlobalAveragePool": "Use max pooling or a strided convolution.",
-    "ReduceMean": "Use max pooling or a strided convolution.",
     "Upsample": "Upsampling has no integer op here; train without it.",
     "Resize": "Upsampling has no integer op here; train without it.",
 }

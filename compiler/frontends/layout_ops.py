@@ -51,28 +51,28 @@ def lower_squeeze(node: SourceNode) -> tuple[Tensor]:
     """Axes of size 1 taken out."""
     tensor = node.any_tensor()
     full = (node.batch, *tensor.shape)
-    axes = _normalized(_axes(node), len(full)) or [i for i, d in enumerate(full) if d == 1]
+    axes = normalized(node_axes(node), len(full)) or [i for i, d in enumerate(full) if d == 1]
     return (_reshaped(node, tensor, tuple(d for i, d in enumerate(full) if i not in axes)),)
 
 
 def lower_unsqueeze(node: SourceNode) -> tuple[Tensor]:
     """Axes of size 1 put in."""
     tensor = node.any_tensor()
-    axes = _axes(node)
+    axes = node_axes(node)
     rank = tensor.rank + 1 + len(axes)
-    axes = _normalized(axes, rank)
+    axes = normalized(axes, rank)
     rest = iter((node.batch, *tensor.shape))
     return (_reshaped(node, tensor, tuple(1 if i in axes else next(rest) for i in range(rank))),)
 
 
-def _axes(node: SourceNode) -> list[int]:
+def node_axes(node: SourceNode) -> list[int]:
     """The axes attribute (up to opset 12) or operand."""
     if len(node.operands) > 1 and node.operands[1] is not None:
         return node.integers(1, "the axes")
     return list(node.attribute("axes", ()))
 
 
-def _normalized(axes: list[int], rank: int) -> list[int]:
+def normalized(axes: list[int], rank: int) -> list[int]:
     """The axes counted from the front."""
     result = [a % rank for a in axes if -rank <= a < rank]
     if len(set(result)) != len(axes):
@@ -107,7 +107,7 @@ def lower_max_pool(node: SourceNode) -> tuple[Tensor]:
         raise GraphError(f"pooling must be 2-D, with frames (C, H, W), not {tensor.shape}")
     kernel = node.attribute("kernel_shape", ())
     strides, pads, dilations = window(node, tensor.shape[1:], kernel)
-    if node.attribute("ceil_mode", 0) and _ceil_matters(tensor.shape[1:], kernel, strides, pads, dilations):
+    if node.attribute("ceil_mode", 0) and ceil_matters(tensor.shape[1:], kernel, strides, pads, dilations):
         raise GraphError("ceil_mode must be 0 where windows do not fit evenly. Pad instead.")
     op = MaxPool(kernel, strides, pads, dilations)
     pooled = op(transpose(tensor.value, (1, 2, 0)), name=node.name)
@@ -118,7 +118,8 @@ def lower_max_pool(node: SourceNode) -> tuple[Tensor]:
     return (replace(tensor, value=value),)
 
 
-def _ceil_matters(size, kernel, strides, pads, dilations) -> bool:
+def ceil_matters(size, kernel, strides, pads, dilations) -> bool:
+    """Whether rounding the number of windows up would add one."""
     return any(
         (s + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1) % strides[i]
         for i, s in enumerate(size)
@@ -142,7 +143,7 @@ def lower_top_k(node: SourceNode) -> tuple[None, Tensor]:
 
 def _arg_max(node: SourceNode, axis: int, keep: bool) -> Tensor:
     tensor = node.tensor()
-    axis = _normalized([axis], tensor.rank + 1)[0] - 1
+    axis = normalized([axis], tensor.rank + 1)[0] - 1
     if axis < 0:
         raise GraphError("the axis must not be the batch")
     tensor = oriented(tensor)
