@@ -84,7 +84,7 @@ def model(graph: Graph) -> dict:
         "name": graph.name,
         "input": {
             "shape": list(encoding.source_shape if encoding else source.type.shape),
-            "range": _range(source.type.dtype),
+            "range": _range(encoding.codes(source.type) if encoding else source.type.dtype),
             "scale": encoding.scale if encoding else None,
         },
         "macs": sum(layer["macs"] for layer in layers),
