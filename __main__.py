@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_compile(commands) -> None:
     p = commands.add_parser("compile", help="model file to RTL, simulation, bitstream and report")
-    p.add_argument("model", metavar="MODEL", type=Path, help="QONNX file, or a saved integer graph")
+    p.add_argument("model", metavar="MODEL", type=Path, help="QONNX, ONNX QDQ or TFLite file, or a saved integer graph")
     p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
     rate = p.add_mutually_exclusive_group()
