@@ -10,8 +10,10 @@ import numpy as np
 
 from ..compiler.ir.graph import Graph
 from ..compiler.ir.ops import Conv2d, MatMul
+from ..hw.buffering import latency
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
+from ..hw.units.fifo import FIFO
 from ..report import render, write
 from .data import output_decoding
 
@@ -119,7 +121,10 @@ def board(b) -> dict:
 def _latency(design: Design | None, timing) -> int | None:
     if timing:
         return timing.latency_clocks
-    return sum(i.latency for i in design.instances) + design.output.beats if design else None
+    if not design:
+        return None
+    units = [i for i in design.instances if i.unit is not FIFO]
+    return latency(units, design.interval)
 
 
 def _rounded(r: Resources) -> dict:

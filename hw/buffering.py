@@ -1,4 +1,4 @@
-"""How deep each FIFO must be for a chain of units to keep its interval.
+"""How deep each FIFO must be for a chain of units to keep its interval, and how long a frame then takes.
 
 In steady state every unit works as soon as its inputs are there, and the times of one frame repeat every
 interval. Those times follow from the units alone if no FIFO is ever full; the most that then waits on an
@@ -36,7 +36,18 @@ def depths(units: Sequence[Instance], interval: int) -> list[int]:
     Args:
         units: in order, without FIFOs; none is slower than ``interval``.
     """
+    return _schedule(units, interval)[0]
+
+
+def latency(units: Sequence[Instance], interval: int) -> int:
+    """Clocks from the first beat of a frame accepted to its last beat behind the output FIFO, for ``units``
+    as ``depths`` takes them."""
+    return _schedule(units, interval)[1]
+
+
+def _schedule(units: Sequence[Instance], interval: int) -> tuple[list[int], int]:
     arrivals = _just_in_time(units, interval)
+    first = int(arrivals[0])
     result, at = [], 0
     while at < len(units):
         if units[at].unit is SLIDING_WINDOW:
@@ -47,7 +58,8 @@ def depths(units: Sequence[Instance], interval: int) -> list[int]:
             deep, arrivals = _through(units[at], arrivals, interval)
             result.append(deep)
             at += 1
-    return result
+    # Both ends count.
+    return result, int(arrivals[-1]) + _QUICK_CLOCKS - first + 1
 
 
 def _just_in_time(units: Sequence[Instance], interval: int) -> np.ndarray:

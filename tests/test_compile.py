@@ -88,6 +88,16 @@ def test_the_report_of_a_simulation(simulated):
         assert (out / place).exists()
 
 
+@pytest.mark.parametrize("interval", [600, 270])
+def test_the_estimated_latency_is_near_the_measured_one(tmp_path, interval):
+    model, clocks = saved(tmp_path, NET), {}
+    for until in ("rtl", "simulate"):
+        options = Options(until=until, interval=interval, frames=4)
+        report = compile_model(model, ULX3S, tmp_path / until, options)
+        clocks[report["latency_source"]] = report["latency_clocks"]
+    assert clocks["estimated"] == pytest.approx(clocks["measured"], rel=0.05, abs=4)
+
+
 def test_executors_give_equal_integers_in_the_sources_layout(simulated, tmp_path):
     x = source_frames(NET, 6, seed=9)
     np.save(tmp_path / "x.npy", x)
