@@ -65,6 +65,11 @@ class QdqNet(Net):
 
 def execute(model: ModelProto, x: np.ndarray) -> np.ndarray:
     """The first output, from ONNX Runtime without graph optimisation."""
+    return execute_all(model, x)[0]
+
+
+def execute_all(model: ModelProto, x: np.ndarray) -> list[np.ndarray]:
+    """All outputs, in the model's order."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -72,7 +77,7 @@ def execute(model: ModelProto, x: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
+    return session.run(None, {session.get_inputs()[0].name: x})
 
 
 def imported(model: ModelProto) -> Graph:

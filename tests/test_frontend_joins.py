@@ -6,10 +6,11 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 
 import qonnx_models
+from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.ops import Concat, Lookup, Mul
 from gatewright.compiler.passes.pipeline import run as pipeline
 from gatewright.errors import GraphError
-from qdq_models import RANGES, QdqNet, execute, imported, run, statically_quantized
+from qdq_models import RANGES, QdqNet, execute, execute_all, imported, run, statically_quantized
 
 BATCH = 16
 
@@ -169,6 +170,23 @@ def test_static_quantizer(per_channel, symmetric, weights):
     graph = imported(model)
     theirs = np.concatenate([execute(model, frame[None]) for frame in x])
     np.testing.assert_array_equal(run(graph, x)[0].astype(np.float32), theirs)
+
+
+def test_codes_within_a_network():
+    """All codes behind all quantizers, not only the last one's."""
+    model, x = branches()
+    model = statically_quantized(model, x, True, False)
+    inner = {n.input[0]: n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    quantized = [n.output[0] for n in model.graph.node if n.op_type == "QuantizeLinear"]
+    names = [inner[q] for q in quantized if inner[q] != "y"]
+    model.graph.output.extend(helper.make_tensor_value_info(n, 1, None) for n in names)
+    graph = imported(model)
+    codes = evaluate(graph, graph.encodings[0].apply(x, graph.inputs[0].type))
+    theirs = [execute_all(model, frame[None]) for frame in x]
+    assert len(codes) >= 6
+    for i, (q, d) in enumerate(zip(codes, graph.decodings, strict=True)):
+        expected = np.concatenate([t[i] for t in theirs])
+        np.testing.assert_array_equal(d.apply(q).astype(np.float32), expected)
 
 
 def wide(n: QdqNet) -> str:

@@ -77,6 +77,30 @@ def test_cast_of_codes():
     np.testing.assert_array_equal(run(imported(model), x)[0], execute(model, x))
 
 
+def test_functions_of_codes():
+    """Clipping (as PyTorch narrows codes) and pooling between the two nodes."""
+    net = QdqNet((4, 2, 4, 6))
+    q = net.node("Clip", net.quantize("x", 0.05, 7), net.codes(3, TensorProto.UINT8), net.codes(60, 2))
+    q = net.node("MaxPool", q, kernel_shape=[2, 3], strides=[1, 2])
+    net.integer[q] = TensorProto.UINT8
+    x = np.random.default_rng(0).normal(size=net.shape).astype(np.float32) * 2
+    graph = imported(net.build(q))
+    np.testing.assert_array_equal(run(graph, x)[1], execute(net.build(q), x))
+    model = net.build(net.dequantize(q, 0.05, 7))
+    np.testing.assert_array_equal(run(imported(model), x)[0].astype(np.float32), execute(model, x))
+
+
+@pytest.mark.parametrize("limits", [(-20000, 300), (25000, 30000), (-32768, 32767)])
+def test_clipped_16_bit_codes(limits):
+    """Limits inside, outside and at the ends of what the codes can be."""
+    net = QdqNet((1, 9000), kind=TensorProto.INT16)
+    q = net.quantize(net.dequantize("x", 0.5, 9, TensorProto.INT16), 0.75, -7, TensorProto.INT16)
+    q = net.node("Clip", net.node("Cast", q, to=TensorProto.INT32), *(net.codes(v, 6) for v in limits))
+    net.integer[q] = TensorProto.INT32
+    x = np.linspace(-32768, 32767, 9000).astype(np.int16)[None]
+    np.testing.assert_array_equal(run(imported(net.build(q)), x)[1], execute(net.build(q), x))
+
+
 def test_input_quantized_per_channel():
     """One scale per channel, and a layout change between the two nodes."""
     net = QdqNet((4, 3, 2, 5))

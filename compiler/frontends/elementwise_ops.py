@@ -11,7 +11,8 @@ from ..ir.ops import Add
 from .chain import AddStep, ClipStep, DivStep, LeakyStep, MulStep, compress
 from .join_ops import summed
 from .source import SourceNode, aligned, along_channels, parameter
-from .tensors import Constant, Tensor, on_channels, rows
+from .staircase import MAX_THRESHOLDS
+from .tensors import Constant, Tensor, on_channels, rows, threshold
 
 _INTEGER_TYPES = (
     TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16,
@@ -143,8 +144,8 @@ def lower_relu(node: SourceNode) -> tuple[Tensor]:
 
 
 def lower_clip(node: SourceNode) -> tuple[Tensor]:
-    """min(max(x, low), high); the limits are attributes up to opset 10."""
-    tensor = node.tensor()
+    """min(max(x, low), high), also of codes; the limits are attributes up to opset 10."""
+    tensor = node.any_tensor()
     limits = []
     for i, (name, default) in enumerate((("min", -np.inf), ("max", np.inf))):
         constant = node.optional(i + 1, name)
@@ -154,7 +155,19 @@ def lower_clip(node: SourceNode) -> tuple[Tensor]:
         limits.append(float(np.asarray(value).item()))
     if not limits[0] <= limits[1]:
         raise GraphError(f"min must not be above max, but {limits[0]} is above {limits[1]}")
+    if tensor.integer:
+        return (_clipped_codes(tensor, *limits, node.name),)
     return (_clipped(tensor, *limits),)
+
+
+def _clipped_codes(tensor: Tensor, low: float, high: float, name: str) -> Tensor:
+    """Codes clipped, as PyTorch narrows them; the graph's integers are less by the zero point."""
+    dtype, zero = tensor.value.type.dtype, tensor.zero_point
+    first, last = (int(min(max(v, low - zero), high - zero)) for v in (dtype.lo, dtype.hi))
+    if last - first > MAX_THRESHOLDS:
+        raise GraphError(f"clipped integers must have at most {MAX_THRESHOLDS} steps, not {last - first}")
+    table = np.arange(first + 1, last + 1).reshape((1,) * tensor.rank + (-1,))
+    return replace(tensor, value=threshold(tensor.value, table, first, 1, name))
 
 
 def lower_leaky_relu(node: SourceNode) -> tuple[Tensor]:

@@ -102,7 +102,7 @@ def lower_transpose(node: SourceNode) -> tuple[Tensor]:
 
 def lower_max_pool(node: SourceNode) -> tuple[Tensor]:
     """The largest of each window: of the integers, as their meaning never falls."""
-    tensor = oriented(node.tensor())
+    tensor = oriented(node.any_tensor())
     if tensor.rank != 3:
         raise GraphError(f"pooling must be 2-D, with frames (C, H, W), not {tensor.shape}")
     kernel = node.attribute("kernel_shape", ())
