@@ -93,6 +93,8 @@ def _check_rows(path: Path, arrays: dict[str, np.ndarray]) -> None:
             raise InputError(f"data: {path}: '{name}' must have {count} rows{one}, not shape {array.shape}")
         if array.dtype.kind not in kinds:
             raise InputError(f"data: {path}: '{name}' must hold {words}, not {array.dtype}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"data: {path}: '{name}' must hold finite numbers, not NaN or infinity")
 
 
 def random_data(graph: Graph, frames: int) -> Data:

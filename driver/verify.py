@@ -41,7 +41,8 @@ def against_source(job: Job) -> None:
         off = np.abs(floats - expected)
         limit = _FLOAT_ROUNDING * max(float(np.abs(expected).max()), 1e-30)
         compared = np.where(off <= limit, expected, as_float32)
-        note = f"equal within float rounding, largest difference {off.max():.3g}; {data.origin}"
+        verdict = "equal within" if (off <= limit).all() else "values differ by more than"
+        note = f"{verdict} float rounding, largest difference {off.max():.3g}; {data.origin}"
     job.executors.append(entry("integer graph", "source model", compared, expected, accuracy, note))
 
 

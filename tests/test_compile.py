@@ -244,7 +244,7 @@ def wide_net(scale: float) -> Graph:
         (0.25, 0.25, False, "values differ"),  # one step of 10**6, where float32 would have been exact
         (0.3, 0.0, True, "every value identical"),
         (0.3, 0.3, True, "equal within float rounding, largest difference 0.3"),
-        (0.3, 30.0, False, "equal within float rounding, largest difference 30"),
+        (0.3, 30.0, False, "values differ by more than float rounding, largest difference 30"),
     ],
 )
 def test_one_wrong_step_is_seen_wherever_floats_are_exact(tmp_path, scale, error, equal, note):

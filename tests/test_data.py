@@ -143,6 +143,10 @@ def test_an_archive_with_something_else_in_it_is_refused(tmp_path):
             r"^data: .*: 'expected' must have frames of shape \(3, 2, 2\), not \(2, 2, 3\)$",
         ),
         ({"inputs": X, "expected": np.full((5, 3, 2, 2), "x")}, r"^data: .*: 'expected' must hold numbers"),
+        (
+            {"inputs": X, "expected": np.full((5, 3, 2, 2), np.nan)},
+            r"^data: .*: 'expected' must hold finite numbers, not NaN or infinity$",
+        ),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, message):
