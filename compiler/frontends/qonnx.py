@@ -235,7 +235,10 @@ class _Importer:
             tensor = self.tensors.get(value.name)
             if not isinstance(tensor, Tensor):
                 kind = "a constant" if tensor else "undefined"
-                raise GraphError(f"qonnx: output {value.name!r} must depend on the input, but is {kind}")
+                raise GraphError(
+                    f"qonnx: output {value.name!r} must depend on the input, but is {kind}. "
+                    "Remove it; in Brevitas, the last layer must not have return_quant_tensor=True."
+                )
             try:
                 out, decoding = _decoded(tensor)
             except GraphError as error:
