@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_compile(commands) -> None:
     p = commands.add_parser("compile", help="model file to RTL, simulation, bitstream and report")
-    p.add_argument("model", metavar="MODEL", type=Path, help="QONNX, ONNX QDQ or TFLite file, or a saved integer graph")
+    p.add_argument(
+        "model", metavar="MODEL", type=Path, help="QONNX, ONNX QDQ or TFLite file, or a saved integer graph"
+    )
     p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
     rate = p.add_mutually_exclusive_group()
@@ -94,7 +96,7 @@ def _add_compile(commands) -> None:
     p.add_argument("--dump", action="store_true", help="keep the graph after each pass")
     p.add_argument("--native-tools", action="store_true", help="take yosys, nextpnr, verilator from PATH")
     p.add_argument("--json", action="store_true", help="print report.json instead of a summary")
-    p.add_argument("--quiet", action="store_true", help="no progress")
+    p.add_argument("--quiet", action="store_true", help="print nothing but errors: the exit code tells")
     p.set_defaults(command=_compile)
 
 
