@@ -127,13 +127,17 @@ def _latency(design: Design | None, timing) -> int | None:
     return latency(units, design.interval)
 
 
-def _rounded(r: Resources) -> dict:
-    return {kind: round(value, 1) for kind, value in asdict(r).items()}
+def _rounded(r: Resources) -> Resources:
+    """Whole LUTs and flip-flops: an estimate's fractions are no accuracy. Block RAMs come in halves."""
+    return Resources(round(r.lut), round(r.ff), round(r.bram, 1), round(r.dsp, 1))
 
 
 def resources(job: Job) -> dict:
     """Resources per unit and in total, from the furthest stage reached."""
     family = job.board.part.family
+    estimates = [_rounded(i.resources(family)) for i in job.design.instances]
+    # Of the rounded ones, so that the units add up to it.
+    estimated = sum(estimates, Resources())
     found = job.synthesis.instances if job.synthesis else {}
     rows = [
         {
@@ -141,11 +145,11 @@ def resources(job: Job) -> dict:
             "module": i.unit.module,
             "layer": i.layer,
             "source": "synthesized" if found else "estimated",
-            **_rounded(found.get(i.name, Resources()) if found else i.resources(family)),
+            **asdict(_rounded(found.get(i.name, Resources())) if found else estimate),
         }
-        for i in job.design.instances
+        for i, estimate in zip(job.design.instances, estimates, strict=True)
     ]
-    source, total = "estimated", job.design.resources(family)
+    source, total = "estimated", estimated
     if job.synthesis:
         source, total = "synthesized", job.synthesis.total
     if job.routed:
@@ -153,14 +157,13 @@ def resources(job: Job) -> dict:
         # Synthesized apart and together: optimization across the border can make the rest look negative.
         both = zip(astuple(job.routed.total), astuple(total), strict=True)
         around = Resources(*(max(whole - inner, 0) for whole, inner in both))
-        rows.append(
-            {"name": "link", "module": "board_top", "layer": "", "source": "synthesized", **_rounded(around)}
-        )
+        link = {"name": "link", "module": "board_top", "layer": "", "source": "synthesized"}
+        rows.append({**link, **asdict(_rounded(around))})
         total = job.routed.total
     return {
         "source": source,
-        "total": _rounded(total),
-        "estimated_total": _rounded(job.design.resources(family)),
+        "total": asdict(_rounded(total)),
+        "estimated_total": asdict(_rounded(estimated)),
         "units": rows,
     }
 
