@@ -10,9 +10,10 @@ from rich.table import Table
 from ..boards import load as load_board
 from ..boards import names as board_names
 from ..compiler.frontends import load_model
+from ..compiler.ir.graph import Node
 from ..compiler.passes.pipeline import run as run_passes
-from ..errors import InputError
-from ..hw.lower import FPGA
+from ..errors import InputError, LoweringError
+from ..hw.lower import FPGA, Layer
 from ..report import read, show
 from . import describe
 from .output import MARK
@@ -32,8 +33,19 @@ def inspect(target: Path | str) -> dict:
     graph = run_passes(load_model(target))
     model = describe.model(graph)
     for layer, node in zip(model["layers"], graph.nodes(), strict=True):
-        layer["targets"] = ["reference", *([FPGA.name] if type(node.op) in FPGA.rules else [])]
+        layer["targets"] = ["reference", *([FPGA.name] if _lowers(node) else [])]
     return {"kind": "model", "file": target.name, "model": model, "output": describe.output(graph)}
+
+
+def _lowers(node: Node) -> bool:
+    """Whether the FPGA takes this node: rules refuse some shapes and types of the ops that they are for."""
+    try:
+        rule = FPGA.rule(node)
+        layer = Layer(node, "layer", node.inputs[0].type.dtype, node.type.dtype)
+        rule.lower(layer, next(rule.folds(layer)))
+    except LoweringError:
+        return False
+    return True
 
 
 def _report(path: Path) -> dict:

@@ -13,6 +13,8 @@ from cli_calls import NET, compile_to_rtl, refused
 from driver_models import PYNQ, ULX3S, outputs, saved, source_frames, start, vector_net
 from gatewright import boards
 from gatewright.__main__ import main
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import Conv2d, Threshold
 from gatewright.report import validate
 
 
@@ -151,6 +153,17 @@ def test_boards(capsys):
     assert "resources only" in capsys.readouterr().out
     assert main(["boards", ULX3S]) == 0
     assert re.search(rf"^name: {ULX3S}$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_inspect_names_only_targets_that_take_the_layer(capsys, tmp_path):
+    x = input_of("x", (4, 4, 2), 0, 3)
+    grouped = Conv2d(groups=2)(x, Const(np.ones((3, 3, 1, 2), dtype=int)), name="grouped")
+    fine = Threshold()(grouped, Const(np.array([[5]])), name="fine")
+    many = Threshold()(grouped, Const(np.arange(300)[None]), name="many")
+    for last, targets in ((fine, ["reference", "fpga"]), (many, ["reference"])):
+        assert main(["inspect", str(saved(tmp_path, Graph((x,), (last,), "g"))), "--json"]) == 0
+        layers = json.loads(capsys.readouterr().out)["model"]["layers"]
+        assert [layer["targets"] for layer in layers] == [["reference"], targets]
 
 
 def test_inspect_a_model_and_a_folder(capsys, tmp_path, compiled):
