@@ -47,7 +47,8 @@ def _chain(graph: Graph) -> list[Value]:
         if len(data) != 1:
             raise LoweringError(
                 f"fpga: every layer takes one stream, not {len(data)} "
-                f"(node {chain[0].name!r}: {chain[0].op.name} {chain[0].type}). Branches are not supported yet."
+                f"(node {chain[0].name!r}: {chain[0].op.name} {chain[0].type}). "
+                "Branches are not supported yet."
             )
         chain.insert(0, data[0])
     users: dict[int, int] = {}
