@@ -5,7 +5,7 @@ prices rise on whatever the board runs out of (a Lagrangian relaxation), which m
 block RAM or products from LUTs to DSP blocks, and back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from ..boards.schema import Board
@@ -44,7 +44,6 @@ def fold(
     board: Board,
     interval: int | None = None,
     overhead: Resources | None = None,
-    progress: Callable[[str], None] = lambda text: None,
 ) -> Design:
     """The design for ``chain`` on ``board``.
 
@@ -65,13 +64,11 @@ def fold(
                 f"{slowest[0].node.name!r} ({slowest[0].node.op.name}) cannot be unfolded further. "
                 f"Ask for --interval {fastest} or more, or fewer frames per second."
             )
-        progress(f"folding for {interval} clocks")
         return _fit(name, chain, choices, interval, board, overhead, 1.0)
     steps = sorted({c.interval for options in choices for c in options if c.interval >= fastest})
     low, high, best = 0, len(steps) - 1, None
     while low <= high:  # the fit is monotone in the interval, up to the heuristic's noise
         middle = (low + high) // 2
-        progress(f"folding for {steps[middle]} clocks")
         try:
             best = _fit(name, chain, choices, steps[middle], board, overhead, _COMFORT)
             high = middle - 1
@@ -81,7 +78,7 @@ def fold(
 
 
 def _choices(layer: Layer, family: str) -> list[_Choice]:
-    """Every folding of a layer that no other beats in interval and cost alike, width for width."""
+    """Every folding of a layer with its interval, cost and stream widths."""
     rule = FPGA.rule(layer.node)
     found = []
     for option in rule.folds(layer):

@@ -8,8 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, TensorProto
 
 from ...errors import InputError
-
-MAX_BYTES = 2**30
+from .model_bytes import MAX_BYTES, read_bytes
 
 
 def read_model(path: str | os.PathLike) -> ModelProto:
@@ -19,13 +18,7 @@ def read_model(path: str | os.PathLike) -> ModelProto:
         InputError: no readable ONNX file, too large, or external data outside the model's folder.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: a model must have at most {MAX_BYTES} bytes, not {size}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the model must be a readable file ({error.strerror})") from None
+    data = read_bytes(path)
     try:
         model = ModelProto.FromString(data)
     except DecodeError:

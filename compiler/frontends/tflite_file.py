@@ -14,9 +14,9 @@ import numpy as np
 import tflite
 
 from ...errors import GraphError, InputError
+from .model_bytes import MAX_BYTES, read_bytes
 
 IDENTIFIER = b"TFL3"
-MAX_BYTES = 2**30
 MAX_TENSORS = MAX_OPERATORS = 2**14
 MAX_ELEMENTS = 2**24
 MAX_AXES = 8
@@ -100,13 +100,7 @@ def read_tflite(path: str | os.PathLike) -> SourceModel:
         InputError: no readable TFLite file, too large, or damaged.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: a model must have at most {MAX_BYTES} bytes, not {size}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the model must be a readable file ({error.strerror})") from None
+    data = read_bytes(path)
     try:
         return parse_tflite(data)
     except InputError as error:
