@@ -34,15 +34,16 @@ def compute(node: SourceNode) -> tuple[Operand, ...]:
     operands = [o for o in node.operands if o is not None]
     _check_size(node, [o.values for o in operands])
     arrays = [None if o is None else o.values for o in node.operands]
-    results = [Constant(a) for a in _run(node, arrays)]
+    results = [Constant(a) for a in run_node(node, arrays)]
     first = node.operands[0] if node.operands else None
     if node.proto.op_type in _LAYOUT and first is not None and first.codes is not None:
-        moved = first.mapped(lambda a: _run(node, [a, *arrays[1:]])[0])
+        moved = first.mapped(lambda a: run_node(node, [a, *arrays[1:]])[0])
         results[0] = Constant(results[0].values, moved.codes, moved.scale)
     return tuple(results)
 
 
-def _run(node: SourceNode, arrays: list[np.ndarray | None]) -> list[np.ndarray]:
+def run_node(node: SourceNode, arrays: list[np.ndarray | None]) -> list[np.ndarray]:
+    """What ONNX Runtime gives for the node alone, with these operands; raises GraphError where it refuses."""
     names = [f"i{k}" if a is not None else "" for k, a in enumerate(arrays)]
     outputs = [f"o{k}" for k in range(max(1, len(node.proto.output)))]
     inner = NodeProto(op_type=node.proto.op_type, input=names, output=outputs, attribute=node.proto.attribute)
