@@ -46,7 +46,10 @@ def run_node(node: SourceNode, arrays: list[np.ndarray | None]) -> list[np.ndarr
     """What ONNX Runtime gives for the node alone, with these operands; raises GraphError where it refuses."""
     names = [f"i{k}" if a is not None else "" for k, a in enumerate(arrays)]
     outputs = [f"o{k}" for k in range(max(1, len(node.proto.output)))]
-    inner = NodeProto(op_type=node.proto.op_type, input=names, output=outputs, attribute=node.proto.attribute)
+    inner = NodeProto(
+        op_type=node.proto.op_type, domain=node.proto.domain, input=names, output=outputs,
+        attribute=node.proto.attribute,
+    )  # fmt: skip
     given = {n: a for n, a in zip(names, arrays, strict=True) if n}
     graph = helper.make_graph(
         [inner],
@@ -57,8 +60,11 @@ def run_node(node: SourceNode, arrays: list[np.ndarray | None]) -> list[np.ndarr
         ],
         [onnx.ValueInfoProto(name=o) for o in outputs],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
+    opsets = [helper.make_opsetid("", node.opset), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     options = onnxruntime.SessionOptions()
+    # Fusions would compute what the node's own kernel, or the functions it is made of, do not.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
