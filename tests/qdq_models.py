@@ -104,12 +104,12 @@ class _Samples(CalibrationDataReader):
 def statically_quantized(
     model: ModelProto, samples: np.ndarray, per_channel: bool, symmetric: bool,
     activations: QuantType = QuantType.QUInt8, weights: QuantType = QuantType.QInt8,
-    **options,
+    form: QuantFormat = QuantFormat.QDQ, **options,
 ) -> ModelProto:  # fmt: skip
-    """A float model as ONNX Runtime's static quantizer writes it in QDQ form."""
+    """A float model as ONNX Runtime's static quantizer writes it, in QDQ form or another."""
     target = io.BytesIO()
     quantize_static(
-        model, target, _Samples(model.graph.input[0].name, samples), QuantFormat.QDQ, per_channel=per_channel,
+        model, target, _Samples(model.graph.input[0].name, samples), form, per_channel=per_channel,
         activation_type=activations, weight_type=weights,
         extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True, **options},
     )  # fmt: skip
