@@ -1,0 +1,48 @@
+"""The page of results: a table per way of quantizing, made from the results' files."""
+
+_HEAD = """# Networks quantized by ONNX Runtime
+
+Made by `python benchmarks/ort_networks.py --work DIR --codes`, then `--report docs/ort-networks.md`.
+
+Seven networks are defined in torch at their papers' channel counts (`benchmarks/ort_models/`), with random
+weights and batch norms that know their statistics, exported by torch and quantized by ONNX Runtime's static
+quantizer with 8 frames: as QDQ or as QOperator, activations int8 around 0 or uint8 with zero points, weights
+int8 with one scale per tensor or per output channel.
+Each file is imported (`load_model` and the default passes, timed on one core) and evaluated on 8 other
+frames; ONNX Runtime runs the same frames without graph optimisation on one thread.
+*Outputs* are the integers at the network's end, *codes* those of every quantized tensor inside, outputs
+included. Inputs are 64x64, those of yolo 128x128.
+"""
+
+
+def page(results: list[dict]) -> str:
+    """Markdown of all results, which are what ``ort_networks.py`` keeps in its files."""
+    parts = [_HEAD]
+    for exporter in sorted({r["exporter"] for r in results}):
+        ways = list(dict.fromkeys(r["way"] for r in results if r["exporter"] == exporter))
+        for way in sorted(ways):
+            chosen = [r for r in results if r["exporter"] == exporter and r["way"] == way]
+            parts.append(_table(f"{way}, {exporter} exporter", chosen))
+    return "\n".join(parts)
+
+
+def _table(title: str, results: list[dict]) -> str:
+    lines = [
+        f"## {title}",
+        "",
+        "| Network | Import (s) | Outputs that differ | Codes that differ | By at most |",
+    ]
+    lines.append("|---|---|---|---|---|")
+    for r in results:
+        if r["refused"]:
+            lines.append(f"| {r['network']} | refused: {len(r['refused']) - 1} nodes | | | |")
+            continue
+        most = max(r[k]["most"] for k in ("outputs", "codes") if r[k])
+        seconds = f"{r['load_s'] + r['passes_s']:.1f}"
+        cells = [r["network"], seconds, _count(r["outputs"]), _count(r["codes"]), str(most)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _count(difference: dict) -> str:
+    return f"{difference['differ']:,} of {difference['total']:,}" if difference else "not compared"
