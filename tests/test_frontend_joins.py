@@ -231,7 +231,7 @@ def test_node_is_refused(case):
     build, message = NODE_ERRORS[case]
     net = QdqNet((1, 6))
     pattern = (
-        rf"^qonnx: every node must become integer arithmetic, but 1 of model 'net' cannot:\n  {message}$"
+        rf"^onnx: every node must become integer arithmetic, but 1 of model 'net' cannot:\n  {message}$"
     )
     with pytest.raises(GraphError, match=pattern):
         imported(net.build(build(net)))

@@ -1,7 +1,16 @@
 """Front ends: models of other tools to integer graphs."""
 
-from .load import load_model
+from .importer import SourceRecord, Survey
+from .load import load_model, survey
 from .qonnx import import_model, load_qonnx
 from .tflite import load_tflite
 
-__all__ = ["import_model", "load_model", "load_qonnx", "load_tflite"]
+__all__ = [
+    "SourceRecord",
+    "Survey",
+    "import_model",
+    "load_model",
+    "load_qonnx",
+    "load_tflite",
+    "survey",
+]
