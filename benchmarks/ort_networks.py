@@ -118,7 +118,7 @@ def main() -> int:
     bad = 0
     for network in NETWORKS:
         for way in WAYS:
-            if given.only and network.name not in given.only or not way.name.startswith(tuple(given.ways)):
+            if (given.only and network.name not in given.only) or not way.name.startswith(tuple(given.ways)):
                 continue
             result = measure(network, way, given.work, given.dynamo, given.codes)
             name = f"{result.network}-{result.exporter}-{result.way}.json"
