@@ -7,7 +7,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, TensorProto
 
-from ...errors import InputError
+from ...errors import GraphError, InputError
+from ..ir.io import check_text
 from .model_bytes import MAX_BYTES, read_bytes
 
 
@@ -25,6 +26,10 @@ def read_model(path: str | os.PathLike) -> ModelProto:
         raise InputError(
             f"{path}: must be an ONNX model, but is none. Export the network as QONNX."
         ) from None
+    try:
+        check_text(model)
+    except GraphError as error:
+        raise InputError(f"{path}: {error}") from None
     if not model.graph.output:
         raise InputError(f"{path}: the model must have a graph with outputs, but has none")
     _load_external(model, path.parent)
@@ -48,19 +53,24 @@ def _load_external(model: ModelProto, folder: Path) -> None:
 def _read_part(folder: Path, name: str, info: dict[str, str], limit: int) -> bytes:
     location = info.get("location", "")
     home = folder.resolve()
-    target = (home / location).resolve()
-    if not location or not target.is_relative_to(home) or not target.is_file():
+    try:
+        target = (home / location).resolve()
+        size = target.stat().st_size if target.is_relative_to(home) and target.is_file() else None
+    except (OSError, ValueError):
+        # No name of a file at all: too long, or with a zero byte.
+        size = None
+    if not location or size is None:
         raise InputError(
-            f"tensor {name!r}: external data must be a file in the model's own folder, not {location!r}"
+            f"tensor {name!r}: external data must be a file in the model's own folder, not {location[:200]!r}"
         )
     try:
-        offset, length = int(info.get("offset", 0)), int(info.get("length", target.stat().st_size))
+        offset, length = int(info.get("offset", 0)), int(info.get("length", size))
     except ValueError:
         raise InputError(f"tensor {name!r}: external data must have whole offset and length") from None
     if offset < 0 or not 0 <= length <= limit:
         raise InputError(f"tensor {name!r}: external data must have at most {limit} bytes, not {length}")
     with open(target, "rb") as file:
-        file.seek(offset)
+        file.seek(min(offset, size))
         return file.read(length)
 
 

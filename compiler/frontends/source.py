@@ -70,7 +70,11 @@ class SourceNode:
         return default
 
     def _typed(self, attribute: AttributeProto, default):
-        value = helper.get_attribute_value(attribute)
+        try:
+            value = helper.get_attribute_value(attribute)
+        except ValueError:
+            # A reference to a function's attribute, or a type that is none.
+            raise GraphError(f"attribute {attribute.name} must have a value of its own") from None
         if isinstance(default, str) and isinstance(value, bytes):
             return value.decode("utf-8", "replace")
         kinds = {int: int, float: (float, int), list: list, tuple: list}

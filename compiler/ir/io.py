@@ -165,7 +165,7 @@ def _node_proto(node: Node, names: dict[int, str]) -> onnx.NodeProto:
     return proto
 
 
-def _check_text(model: onnx.ModelProto) -> None:
+def check_text(model: onnx.ModelProto) -> None:
     """Raise GraphError for strings that are no text: protobuf gives those as bytes."""
     stack: list[Message] = [model]
     while stack:
@@ -180,7 +180,7 @@ def _check_text(model: onnx.ModelProto) -> None:
 
 
 def _from_model(model: onnx.ModelProto) -> Graph:
-    _check_text(model)
+    check_text(model)
     opset = {o.domain: o.version for o in model.opset_import}
     require(DOMAIN in opset, f"the file must use the operators of {DOMAIN!r}, not {sorted(opset)}. "
             "Import other models through a front end.")  # fmt: skip
