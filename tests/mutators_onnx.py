@@ -53,7 +53,7 @@ def _double_node(rng: Rng, graph) -> None:
     node = graph.node.add()
     node.CopyFrom(pick(rng, graph.node))
     if rng.random() < 0.5 and node.output:
-        node.output[0] = pick(rng, graph.node).input[0] if rng.random() < 0.5 else "copy"
+        node.output[0] = pick(rng, ["copy", *(i for n in graph.node for i in n.input)])
 
 
 def _reorder(rng: Rng, graph) -> None:
@@ -90,7 +90,7 @@ def _attribute(rng: Rng, graph) -> None:
 def _dimension(rng: Rng, graph) -> None:
     """A dimension of an input or of a constant, with or without its elements."""
     if rng.random() < 0.4:
-        dims = pick(rng, graph.input).type.tensor_type.shape.dim
+        dims = [d for i in graph.input for d in i.type.tensor_type.shape.dim]
         if dims:
             pick(rng, dims).dim_value = pick(rng, WHOLE)
         return
@@ -101,7 +101,7 @@ def _dimension(rng: Rng, graph) -> None:
 
 def _element_type(rng: Rng, graph) -> None:
     kinds = [v for v in TensorProto.DataType.values() if v]
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and graph.input:
         pick(rng, graph.input).type.tensor_type.elem_type = pick(rng, kinds)
     else:
         pick(rng, graph.initializer).data_type = pick(rng, kinds)

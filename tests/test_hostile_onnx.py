@@ -8,9 +8,9 @@ from gatewright.errors import GraphError, InputError
 from mutation_models import qonnx
 
 
-def written(folder, change):
+def written(folder, change, which=0):
     """A QONNX file with one change."""
-    model = onnx.load_model_from_string(qonnx()[0])
+    model = onnx.load_model_from_string(qonnx()[which])
     change(model)
     path = folder / "m.onnx"
     path.write_bytes(model.SerializeToString())
@@ -63,3 +63,15 @@ def test_attributes_of_a_function_around_the_node(tmp_path):
 
     with pytest.raises(GraphError, match=r"attribute kernel_shape must have a value of its own$"):
         load_model(written(tmp_path, change))
+
+
+def test_multi_threshold_with_a_huge_bias(tmp_path):
+    """Its codes would not fit the machine's integers."""
+
+    def change(model):
+        node = next(n for n in model.graph.node if n.op_type == "MultiThreshold")
+        next(a for a in node.attribute if a.name == "out_bias").f = 1e30
+
+    rule = r"out_bias must be at most 1073741824 times out_scale, not 1\.0\d*e\+30"
+    with pytest.raises(GraphError, match=rule):
+        load_model(written(tmp_path, change, 1))

@@ -8,6 +8,7 @@ from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_
 from ...errors import GraphError
 from .chain import ArrayMap, compress
 
+_MOST_BIAS = 2**30  # codes stay within 32 bits
 ROUNDING_MODES = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 
 
@@ -153,6 +154,8 @@ def threshold_quantizer(thresholds: np.ndarray, out_scale: float, out_bias: floa
         raise GraphError(f"out_scale must be above 0 and finite, not {out_scale}")
     if np.isnan(thresholds).any():
         raise GraphError("thresholds must be numbers, not NaN")
+    if abs(out_bias) > out_scale * _MOST_BIAS:
+        raise GraphError(f"out_bias must be at most {_MOST_BIAS} times out_scale, not {out_bias}")
     count = thresholds.shape[-1]
     for step in (1, 2):
         lo = out_bias * step / out_scale
