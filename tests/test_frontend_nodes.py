@@ -28,7 +28,10 @@ NODE_ERRORS = {
     "softmax": ("flat", lambda n: n.node("Softmax", q(n)),
         r"Softmax 'softmax1': this operator is not supported\. Leave it out of the export: it does not .*"),
     "unknown": ("flat", lambda n: n.node("Einsum", q(n)),
-        (r"Einsum 'einsum1': this operator is not supported\. Remove it from the network, or replace it by "
+        (r"Einsum 'einsum1': this operator is not supported\. Write it as MatMul, Transpose and Reshape, in "
+        r"torch .*")),
+    "no such operator": ("flat", lambda n: n.node("Hardmax", q(n)),
+        (r"Hardmax 'hardmax1': this operator is not supported\. Remove it from the network, or replace it by "
         r".*")),
     "domain": ("flat", lambda n: n.node("Relu", q(n), domain="antigravity"),
         r"Relu 'relu1': this operator of domain 'antigravity' is not supported\. .*"),
@@ -55,11 +58,14 @@ NODE_ERRORS = {
     "nan weights": ("flat", lambda n: n.node("MatMul", q(n), n.const(np.full((6, 2), np.nan))),
         r"MatMul 'matmul1': the weights must be finite numbers"),
     "weight axes": ("flat", lambda n: n.node("MatMul", q(n), w(n, 1, 6, 2)),
-        r"MatMul 'matmul1': the weights must have 2 axes, not shape \(1, 6, 2\)"),
+        (r"MatMul 'matmul1': weights of shape \(1, 6, 2\) must pair with frames of shape \(6,\), and be the "
+        r"same .*")),
     "weights first": ("flat", lambda n: n.node("MatMul", w(n, 6, 6), q(n)),
-        r"MatMul 'matmul1': the weights must be the second operand\. Export x @ w, not w @ x\."),
-    "attention": ("flat", lambda n: n.node("MatMul", q(n), n.node("Relu", "x")),
-        r"MatMul 'matmul2': the weights must be constant, but are computed \(an attention product\)"),
+        (r"MatMul 'matmul1': weights in front must have 2 axes or more, as must frames behind them, not shape "
+        r"\(6, 6\) and frames \(6,\)\. Export x @ w, not w @ x\.")),
+    "attention": ("flat", lambda n: n.node("MatMul", q(n), n.node("Relu", q(n))),
+        (r"MatMul 'matmul3': computed operands must both have frames of as many axes, 2 or more, not \(6,\) "
+        r"and \(6,\)")),
     "scale in channel": ("flat",
         lambda n: n.node("MatMul", q(n), n.weights(np.ones((6, 2)), np.arange(1.0, 7)[:, None])),
         r"MatMul 'matmul2': weights must have one scale, or one per output channel, but theirs vary .*"),
@@ -69,8 +75,8 @@ NODE_ERRORS = {
     "gemm": ("flat", lambda n: n.node("Gemm", q(n), w(n, 6, 2), alpha=0.5),
         r"Gemm 'gemm1': Gemm must have transA 0, alpha 1 and beta 1"),
     "conv 1d": ("flat", lambda n: n.node("Conv", q(n), w(n, 1, 1, 3)),
-        (r"Conv 'conv1': convolutions must be 2-D, with frames \(C, H, W\), not \(6,\) with weights "
-        r".*height of 1\.")),
+        (r"Conv 'conv1': convolutions must be 1-D or 2-D, with frames \(C, L\) or \(C, H, W\), not \(6,\) "
+        r"with .*")),
     "conv bias": ("image", lambda n: n.node("Conv", q(n), w(n, 3, 2, 1, 1), n.const([1.0])),
         r"Conv 'conv1': the bias must have shape \(3,\), not \(1,\)"),
     "computed bias": ("image", lambda n: n.node("Conv", q(n), w(n, 3, 2, 1, 1), "x"),
@@ -83,11 +89,8 @@ NODE_ERRORS = {
         r"Conv 'conv1': pads must be four numbers, not \(1, 1\)"),
     "strides": ("image", lambda n: n.node("Conv", q(n), w(n, 3, 2, 1, 1), strides=[0, 1]),
         r"Conv 'conv1': windows must be 2-D with positive sizes, not kernel \(1, 1\), strides \(0, 1\), .*"),
-    "ceil mode": ("image",
-        lambda n: n.node("MaxPool", q(n), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
-        r"MaxPool 'maxpool1': ceil_mode must be 0 where windows do not fit evenly\. Pad instead\."),
     "pool axes": ("flat", lambda n: n.node("MaxPool", q(n), kernel_shape=[2, 2]),
-        r"MaxPool 'maxpool1': pooling must be 2-D, with frames \(C, H, W\), not \(6,\)"),
+        r"MaxPool 'maxpool1': pooling must be 1-D or 2-D, with frames \(C, L\) or \(C, H, W\), not \(6,\)"),
     "pool after pixels": ("image",
         lambda n: n.node("MaxPool", n.node("Mul", q(n), n.const([1.0, 2, 3, 4])), kernel_shape=[2, 2]),
         r"MaxPool 'maxpool2': the function before pooling must be the same all over the image"),

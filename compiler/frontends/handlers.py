@@ -2,7 +2,20 @@
 
 from collections.abc import Callable
 
-from . import average_ops, elementwise_ops, join_ops, layout_ops, linear_ops, qdq_ops
+from . import (
+    average_ops,
+    conv_transpose_ops,
+    elementwise_ops,
+    join_ops,
+    layout_ops,
+    linear_ops,
+    matmul_ops,
+    pad_ops,
+    qdq_ops,
+    reduce_ops,
+    resample_ops,
+    slice_ops,
+)
 from .source import Operand, SourceNode
 
 HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
@@ -14,36 +27,49 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Clip": elementwise_ops.lower_clip,
     "Concat": join_ops.lower_concat,
     "Conv": linear_ops.lower_conv,
+    "ConvTranspose": conv_transpose_ops.lower_conv_transpose,
+    "DepthToSpace": resample_ops.lower_depth_to_space,
     "DequantizeLinear": qdq_ops.lower_dequantize_linear,
     "Div": elementwise_ops.lower_div,
     "Dropout": elementwise_ops.lower_dropout,
+    "Expand": resample_ops.lower_expand,
     "Flatten": layout_ops.lower_flatten,
+    "Gather": slice_ops.lower_gather,
     "Gemm": linear_ops.lower_gemm,
     "GlobalAveragePool": average_ops.lower_global_average_pool,
+    "GlobalMaxPool": reduce_ops.lower_global_max_pool,
     "Identity": elementwise_ops.lower_identity,
     "LeakyRelu": elementwise_ops.lower_leaky_relu,
-    "MatMul": linear_ops.lower_matmul,
+    "MatMul": matmul_ops.lower_matmul,
     "MaxPool": layout_ops.lower_max_pool,
     "Mul": elementwise_ops.lower_mul,
     "Neg": elementwise_ops.lower_neg,
     "PRelu": elementwise_ops.lower_prelu,
+    "Pad": pad_ops.lower_pad,
+    "ReduceMax": reduce_ops.lower_reduce_max,
     "ReduceMean": average_ops.lower_reduce_mean,
+    "ReduceSum": reduce_ops.lower_reduce_sum,
     "Relu": elementwise_ops.lower_relu,
     "Reshape": layout_ops.lower_reshape,
+    "Resize": resample_ops.lower_resize,
     "Shape": layout_ops.lower_shape,
+    "Slice": slice_ops.lower_slice,
+    "SpaceToDepth": resample_ops.lower_space_to_depth,
+    "Split": slice_ops.lower_split,
     "Squeeze": layout_ops.lower_squeeze,
     "Sub": elementwise_ops.lower_sub,
+    "Tile": resample_ops.lower_tile,
     "TopK": layout_ops.lower_top_k,
     "Transpose": layout_ops.lower_transpose,
     "Unsqueeze": layout_ops.lower_unsqueeze,
+    "Upsample": resample_ops.lower_resize,
 }
 
 ADVICE = {
+    "Einsum": "Write it as MatMul, Transpose and Reshape, in torch with @ or torch.matmul.",
     "Softmax": "Leave it out of the export: it does not change the arg-max.",
     "LogSoftmax": "Leave it out of the export: it does not change the arg-max.",
     "Sigmoid": "Use ReLU or HardTanh, or leave it out where it is the last layer.",
     "Tanh": "Use HardTanh.",
-    "Upsample": "Upsampling has no integer op here; train without it.",
-    "Resize": "Upsampling has no integer op here; train without it.",
 }
 DEFAULT_ADVICE = "Remove it from the network, or replace it by supported layers (docs/exactness.md)."

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import GraphError
 from ..ir.graph import Value
 from ..ir.ops import ArgMax, MaxPool
-from .linear_ops import window
+from .linear_ops import frame, image, window
 from .source import SourceNode
 from .tensors import Constant, Tensor, oriented, rescaled, transpose
 
@@ -42,7 +42,10 @@ def lower_reshape(node: SourceNode) -> tuple[Tensor]:
 def lower_flatten(node: SourceNode) -> tuple[Tensor]:
     """All axes behind the batch become one."""
     tensor = node.any_tensor()
-    axis = node.attribute("axis", 1) % (tensor.rank + 1)
+    axis = node.attribute("axis", 1)
+    axis += (tensor.rank + 1) * (axis < 0)
+    if not 0 <= axis <= tensor.rank + 1:
+        raise GraphError(f"the axis must be one of {tensor.rank + 1}, not {node.attribute('axis', 1)}")
     full = (node.batch, *tensor.shape)
     return (_reshaped(node, tensor, (prod(full[:axis]), prod(full[axis:]))),)
 
@@ -103,19 +106,28 @@ def lower_transpose(node: SourceNode) -> tuple[Tensor]:
 def lower_max_pool(node: SourceNode) -> tuple[Tensor]:
     """The largest of each window: of the integers, as their meaning never falls."""
     tensor = oriented(node.any_tensor())
-    if tensor.rank != 3:
-        raise GraphError(f"pooling must be 2-D, with frames (C, H, W), not {tensor.shape}")
-    kernel = node.attribute("kernel_shape", ())
-    strides, pads, dilations = window(node, tensor.shape[1:], kernel)
-    if node.attribute("ceil_mode", 0) and ceil_matters(tensor.shape[1:], kernel, strides, pads, dilations):
-        raise GraphError("ceil_mode must be 0 where windows do not fit evenly. Pad instead.")
-    op = MaxPool(kernel, strides, pads, dilations)
-    pooled = op(transpose(tensor.value, (1, 2, 0)), name=node.name)
-    value = transpose(pooled, (2, 0, 1))
-    chain_shape = tensor.chain.shape(tensor.rank)
-    if chain_shape[1:] != (1, 1):
+    size, kernel = tensor.shape[1:], node.attribute("kernel_shape", ())
+    if tensor.rank not in (2, 3):
+        raise GraphError(f"pooling must be 1-D or 2-D, with frames (C, L) or (C, H, W), not {tensor.shape}")
+    strides, pads, dilations = window(node, size, kernel)
+    kernel, size = ((1,) * (2 - len(v)) + v for v in (kernel, size))
+    if node.attribute("ceil_mode", 0):
+        pads = _ceiled(size, kernel, strides, pads, dilations)
+    if any(d > 1 for d in tensor.chain.shape(tensor.rank)[1:]):
         raise GraphError("the function before pooling must be the same all over the image")
-    return (replace(tensor, value=value),)
+    op = MaxPool(kernel, strides, pads, dilations)
+    return (replace(tensor, value=frame(op(image(tensor.value), name=node.name), tensor.rank)),)
+
+
+def _ceiled(size, kernel, strides, pads, dilations) -> tuple[int, int, int, int]:
+    """Pads at the end that let a last window stand over the edge, as long as it begins before it."""
+    ends = list(pads)
+    for i in (0, 1):
+        span = (kernel[i] - 1) * dilations[i] + 1
+        count = -(-(size[i] + pads[i] + pads[i + 2] - span) // strides[i]) + 1
+        count -= (count - 1) * strides[i] >= size[i] + pads[i]
+        ends[i + 2] = max((count - 1) * strides[i] + span - size[i] - pads[i], pads[i + 2])
+    return tuple(ends)
 
 
 def ceil_matters(size, kernel, strides, pads, dilations) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import GraphError
 from ..ir.boundary import InputEncoding
 from ..ir.graph import Const, Input, Node, Value
-from ..ir.ops import Mul, Reshape, Transpose
+from ..ir.ops import MaxPool, Mul, Reshape, Transpose
 from ..ir.types import Int, TensorType
 from .chain import Chain
 from .quantizers import LinearQuantizer, Quantizer
@@ -129,8 +129,19 @@ def _undo(node: Node):
         return lambda p: p.transpose(inverse)
     if isinstance(node.op, Reshape):
         return lambda p: reshape_param(p, after, before)
-    # Pooling keeps the channels, which are the last axis of its layout (H, W, C).
-    return _pooled_param
+    if isinstance(node.op, MaxPool):
+        # Pooling keeps the channels, which are the last axis of its layout (H, W, C).
+        return _pooled_param
+    return lambda p: _varying_nowhere(p, len(before))
+
+
+def _varying_nowhere(param: np.ndarray, rank: int) -> np.ndarray:
+    if param.size != 1:
+        raise GraphError(
+            "a scaling that varies must not lie between a slice of the model's float input and its quantizer. "
+            "Quantize the input first."
+        )
+    return param.reshape((1,) * rank)
 
 
 def _pooled_param(param: np.ndarray) -> np.ndarray:

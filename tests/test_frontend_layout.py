@@ -1,0 +1,139 @@
+"""Nodes that take, pad, repeat or reorder elements give ONNX Runtime's numbers, floats and codes alike."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from layout_cases import assert_equal_to_ort, code_net, float_net, plain_net
+
+IMAGE, TOKENS, FLAT, BLOCKS = (1, 4, 6, 8), (1, 5, 12), (1, 12), (1, 3, 2, 4, 6)
+
+
+def ints(net, *values):
+    """An int64 list."""
+    return net.const(values, np.int64)
+
+
+def slice_(starts, ends, axes=None, steps=None):
+    """A Slice node's builder."""
+
+    def build(net, x):
+        rest = [ints(net, *axes)] if axes is not None else [""] if steps else []
+        return net.node(
+            "Slice", x, ints(net, *starts), ints(net, *ends), *rest, *([ints(net, *steps)] if steps else [])
+        )
+
+    return build
+
+
+def split(sizes=None, count=2, **attributes):
+    """A Split node's builder, with all outputs."""
+
+    def build(net, x):
+        net.node("Split", x, *([ints(net, *sizes)] if sizes else []), outputs=count, **attributes)
+        return tuple(net.nodes[-1].output)
+
+    return build
+
+
+def pad(pads, mode="constant", axes=None):
+    """A Pad node's builder, with the default constant."""
+
+    def build(net, x):
+        rest = ["", ints(net, *axes)] if axes else []
+        return net.node("Pad", x, ints(net, *pads), *rest, mode=mode)
+
+    return build
+
+
+def gather(indices, axis, shape=None):
+    """A Gather node's builder."""
+    return lambda net, x: net.node(
+        "Gather", x, net.const(np.reshape(indices, shape or (-1,)), np.int64), axis=axis
+    )
+
+
+def one(op, *operands, **attributes):
+    """A node with int64 operands."""
+    return lambda net, x: net.node(op, x, *(ints(net, *o) for o in operands), **attributes)
+
+
+def shuffle(net, x):
+    """A channel shuffle as torch exports it."""
+    x = net.node("Reshape", x, ints(net, 1, 2, 2, 6, 8))
+    x = net.node("Transpose", x, perm=[0, 2, 1, 3, 4])
+    return net.node("Reshape", x, ints(net, 1, -1, 6, 8))
+
+
+BIG = 2**63 - 1
+MOVES = {
+    "slice": (IMAGE, slice_([1, 2], [3, 7], [1, 3])),
+    "slice steps": (IMAGE, slice_([0, 1, 2], [4, BIG, -1], [1, 2, 3], [2, 3, 2])),
+    "slice from the end": (IMAGE, slice_([-3, -4], [BIG, -1], [-3, -2])),
+    "slice whole": (IMAGE, slice_([0, 0, 1, 0], [BIG, BIG, BIG, BIG])),
+    "slice no axes": (IMAGE, slice_([0, 1], [1, 3], None, [1, 1])),
+    "slice backward": (IMAGE, slice_([-1, 3], [-BIG, 0], [2, 1], [-1, -2])),
+    "slice clamped": (FLAT, slice_([-100], [100], [1], [5])),
+    "split equal": (IMAGE, split(axis=1, num_outputs=2)),
+    "split sizes": (IMAGE, split([1, 5, 2], 3, axis=-1)),
+    "split uneven": (TOKENS, split(None, 3, axis=1, num_outputs=3)),
+    "split halves": (IMAGE, split([3, 3], axis=2)),
+    "pad image": (IMAGE, pad([0, 0, 1, 2, 0, 0, 3, 0])),
+    "pad channels": (IMAGE, pad([0, 1, 0, 0, 0, 2, 0, 1])),
+    "pad axes": (IMAGE, pad([1, 0, 2, 1], axes=[-1, 2])),
+    "pad crops": (IMAGE, pad([0, -1, 2, -2, 0, 0, -3, 1])),
+    "pad only crops": (IMAGE, pad([0, 0, -1, 0, 0, 0, 0, -2])),
+    "pad nothing": (IMAGE, pad([0] * 8)),
+    "pad tokens": (TOKENS, pad([0, 2, 0, 0, 0, 3])),
+    "pad reflect": (IMAGE, pad([0, 0, 2, 3, 0, 0, 1, 7], "reflect")),
+    "pad edge": (IMAGE, pad([0, 1, 2, 0, 0, 0, 9, 3], "edge")),
+    "pad wrap": (IMAGE, pad([0, 0, 2, 3, 0, 0, 1, 8], "wrap")),
+    "gather": (IMAGE, gather([3, 0, 0, -1, 1], 1)),
+    "gather runs": (IMAGE, gather([1, 3, 5, 7, 0, 1, 2], 3)),
+    "gather one": (IMAGE, gather([2], 1, ())),
+    "gather pairs": (TOKENS, gather([4, 1, 0, 2], 1, (2, 2))),
+    "gather repeats": (FLAT, gather([2, 2, 1, 1, 5, 5], -1)),
+    "tile": (IMAGE, one("Tile", (1, 2, 1, 3))),
+    "expand": ((1, 4, 1, 1), one("Expand", (1, 4, 5, 3))),
+    "expand tokens": ((1, 1, 6), one("Expand", (7, 1))),
+    "depth to space": ((1, 12, 3, 2), one("DepthToSpace", blocksize=2)),
+    "pixel shuffle": ((1, 18, 3, 2), one("DepthToSpace", blocksize=3, mode="CRD")),
+    "space to depth": (IMAGE, one("SpaceToDepth", blocksize=2)),
+    "shuffle": (IMAGE, shuffle),
+    "reshape keeps": (IMAGE, one("Reshape", (0, 2, -1, 8))),
+    "reshape no minus": (IMAGE, one("Reshape", (1, 0, 48))),
+    "flatten": (IMAGE, one("Flatten", axis=1)),
+    "flatten first": (IMAGE, one("Flatten", axis=0)),
+    "flatten from the end": (IMAGE, one("Flatten", axis=-3)),
+    "transposed blocks": (BLOCKS, one("Transpose", perm=[0, 4, 1, 3, 2])),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_floats_with_values_per_channel(case):
+    """Scale, shift and clipping of each channel follow its elements."""
+    shape, build = MOVES[case]
+    assert_equal_to_ort(*float_net(shape, build))
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_floats_of_one_scale(case):
+    """No quantizer behind it: the floats themselves are equal, and the graph keeps its integers."""
+    shape, build = MOVES[case]
+    assert_equal_to_ort(*plain_net(shape, build))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT8])
+@pytest.mark.parametrize("case", MOVES)
+def test_codes(case, kind):
+    """Between the two nodes of QDQ, elements are integers with a zero point; padding is the source's 0."""
+    if kind == TensorProto.INT8 and case in (
+        "pad reflect",
+        "pad wrap",
+        "pad edge",
+        "depth to space",
+        "pixel shuffle",
+    ):
+        kind = TensorProto.UINT8
+    shape, build = MOVES[case]
+    assert_equal_to_ort(*code_net(shape, build, kind))
