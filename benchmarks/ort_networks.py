@@ -6,8 +6,8 @@
 The networks (ort_models/) are defined in torch at full channel counts, with random weights and batch norms
 that know their statistics. ONNX Runtime runs them without graph optimisation on one thread; the integer
 graph behind all passes is evaluated on the same frames. With ``--codes`` the codes of all integer tensors
-inside are compared as well. Results are kept in DIR, one JSON file per network and way; ``--report``
-writes what is there as a page.
+inside are compared as well: in the whole network, and layer by layer, each fed with ONNX Runtime's codes.
+Results are kept in DIR, one JSON file per network and way; ``--report`` writes what is there as a page.
 """
 
 import argparse
@@ -19,15 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import ModelProto
-from ort_models.compare import Difference, compared, inner_codes
+from ort_models.compare import Difference, compared, inner_codes, results_of
 from ort_models.files import NETWORKS, WAYS, Network, Way, inputs, quantized_file
 from ort_models.report import page
+from ort_models.segments import codes_of, differing_alone
 
 from gatewright.compiler.frontends import import_model, load_model
 from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.errors import GraphError
 
@@ -49,6 +50,7 @@ class Result:
     transposes: int = 0
     outputs: dict = field(default_factory=dict)
     codes: dict = field(default_factory=dict)
+    alone: dict = field(default_factory=dict)
 
 
 def measure(network: Network, way: Way, folder: Path, dynamo: bool, codes: bool) -> Result:
@@ -68,10 +70,13 @@ def measure(network: Network, way: Way, folder: Path, dynamo: bool, codes: bool)
     result.load_s, result.passes_s = loaded - start, time.perf_counter() - loaded
     result.graph_nodes = len(graph.nodes())
     result.transposes = sum(n.op.name == "transpose" for n in graph.nodes())
-    result.outputs = asdict(_difference(model, graph, x))
+    result.outputs = asdict(_difference(model, graph, x, len(graph.outputs)))
     if codes:
+        own = len(model.graph.output)
         inner_codes(model)
-        result.codes = asdict(_difference(model, import_model(_copy(model), "codes"), x))
+        whole = import_model(_copy(model), "codes")
+        result.codes = asdict(_difference(model, whole, x, own))
+        result.alone = asdict(differing_alone(model, codes_of(model, x)))
     return result
 
 
@@ -81,17 +86,10 @@ def _copy(model: ModelProto) -> ModelProto:
     return copy
 
 
-def _difference(model: ModelProto, graph, x: np.ndarray) -> Difference:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    theirs = [session.run(None, {"x": frame[None]}) for frame in x]
-    theirs = [np.concatenate(parts) for parts in zip(*theirs, strict=True)]
+def _difference(model: ModelProto, graph: Graph, x: np.ndarray, own: int) -> Difference:
+    theirs = list(results_of(model, x).values())
     ours = evaluate(graph, graph.encodings[0].apply(x, graph.inputs[0].type))
-    return compared(graph, ours, theirs, [o.name for o in model.graph.output])
+    return compared(graph, ours, theirs, [o.name for o in model.graph.output], own)
 
 
 def _arguments() -> argparse.Namespace:
@@ -134,7 +132,7 @@ def _line(result: Result) -> str:
         return f"{label}: refused; " + "\n  ".join(result.refused)
     seconds = f"load {result.load_s:.1f} s, passes {result.passes_s:.1f} s"
     text = f"{label}: {seconds}, {result.graph_nodes} nodes, {result.transposes} transposes"
-    for what in ("outputs", "codes"):
+    for what in ("outputs", "codes", "alone"):
         d = getattr(result, what)
         if d:
             text += f"; {what}: {d['differ']} of {d['total']} differ, by {d['most']} at most"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import onnxruntime
 from onnx import ModelProto, helper
 
 from gatewright.compiler.ir.graph import Graph
@@ -16,7 +17,7 @@ CODED = {
 
 @dataclass(frozen=True)
 class Difference:
-    """How many integers differ, by how much at most, and the first tensor (in node order) where one does."""
+    """How many integers differ, by how much at most, and the first tensor (inner ones first) of them."""
 
     differ: int
     total: int
@@ -38,13 +39,28 @@ def inner_codes(model: ModelProto) -> None:
             model.graph.output.append(helper.make_tensor_value_info(node.output[0], kind, None))
 
 
-def compared(graph: Graph, ours, theirs: list[np.ndarray], names: list[str]) -> Difference:
+def results_of(model: ModelProto, x: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs (N, *shape) by name, from ONNX Runtime without graph optimisation on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    frames = [session.run(None, {"x": frame[None]}) for frame in x]
+    names = [o.name for o in session.get_outputs()]
+    return {name: np.concatenate(parts) for name, *parts in zip(names, *frames, strict=True)}
+
+
+def compared(graph: Graph, ours, theirs: list[np.ndarray], names: list[str], own: int) -> Difference:
     """The graph's outputs against the source's: integers as they are, floats as steps of their scale.
 
     Args:
         ours: integers (N, *shape) of each output; theirs: the source's tensors (N, *shape).
+        own: how many of the outputs, the first ones, are the model's own.
     """
-    differ, total, most, first = 0, 0, 0, ""
+    differ, total, most, places = 0, 0, 0, []
     for q, decoding, there, name in zip(ours, graph.decodings, theirs, names, strict=True):
         if there.dtype.kind == "f":
             along = (1, -1) + (1,) * (there.ndim - 2)
@@ -54,5 +70,8 @@ def compared(graph: Graph, ours, theirs: list[np.ndarray], names: list[str]) -> 
             off = np.abs(decoding.integers(q) - there.astype(np.int64))
         count = int(np.count_nonzero(off))
         differ, total, most = differ + count, total + off.size, max(most, int(off.max(initial=0)))
-        first = first or (name if count else "")
+        places += [name] * (count > 0)
+    # The model's own outputs come before the inner tensors.
+    inner = [p for p in places if p not in names[:own]]
+    first = (inner + places + [""])[0]
     return Difference(differ, total, most, first, len(names), len(theirs[0]))
