@@ -196,6 +196,12 @@ def wide(n: QdqNet) -> str:
     return n.node("Add", y, y)
 
 
+def other(n: QdqNet, scale: float) -> str:
+    """16-bit codes of a layer's sums, so that pairs of them and 8-bit codes are too many for a table."""
+    y = n.node("MatMul", n.pair("x", 0.1), n.stored_weights(np.ones((6, 6)), 0.5))
+    return n.pair(y, scale, 0, TensorProto.UINT16)
+
+
 FLOAT = r"its inputs must be quantized, but one is the model's float input"
 APART = (
     r"operands must be multiples of one power of two within 51 bits, but theirs are too far apart\. "
@@ -210,18 +216,19 @@ NODE_ERRORS = {
     "constant": (lambda n: n.node("Concat", n.pair("x", 0.5), n.const(np.ones((1, 6))), axis=1),
         r"Concat 'concat2': input 1 must be computed from the model's input, but is a constant"),
     "shapes": (lambda n: n.node("Add", n.pair("x", 0.5), n.node("MatMul", n.pair("x", 0.5),
-                                                                n.const(np.ones((6, 1))))),
-        r"Add 'add5': computed operands must have one shape, not \(6,\) and \(1,\) a frame"),
+                                                                n.const(np.ones((6, 3))))),
+        (r"Add 'add5': computed operands must have one shape, or 1 where they differ, not \(6,\) and "
+        r"\(3,\) a frame")),
     "values": (wide, (r"Add 'add4': its inputs must have few values, not \d+: their floats become tables\. "
         r"Put a quantizer in front of each\.")),
-    "infinite": (lambda n: n.node("Add", *[n.dequantize(n.quantize("x", 0.1), 3.3e37)] * 2),
-        r"Add 'add2': its inputs must lie within float32's range"),
-    "far apart": (lambda n: n.node("Add", *[n.dequantize(n.quantize("x", 0.1), s) for s in (3e30, 1e-9)]),
-        rf"Add 'add4': {APART}"),
+    "infinite": (lambda n: n.node("Add", n.dequantize(n.quantize("x", 0.1), 3.3e37), other(n, 0.1)),
+        r"Add 'add8': its inputs must lie within float32's range"),
+    "far apart": (lambda n: n.node("Add", n.dequantize(n.quantize("x", 0.1), 3e30), other(n, 1e-9)),
+        rf"Add 'add8': {APART}"),
     "far apart in one": (
-        lambda n: n.node("Add", *[n.node("Add", n.node("Mul", n.pair("x", 0.1), n.const(1e-30)),
-                                         n.const(np.array([0, 0, 0, 0, 0, 1e9])))] * 2),
-        rf"Add 'add4': {APART}"),
+        lambda n: n.node("Add", n.node("Add", n.node("Mul", n.pair("x", 0.1), n.const(1e-30)),
+                                         n.const(np.array([0, 0, 0, 0, 0, 1e9]))), other(n, 0.1)),
+        rf"Add 'add10': {APART}"),
 }  # fmt: skip
 
 
@@ -230,8 +237,6 @@ def test_node_is_refused(case):
     """The message names the node, the rule and the value."""
     build, message = NODE_ERRORS[case]
     net = QdqNet((1, 6))
-    pattern = (
-        rf"^onnx: every node must become integer arithmetic, but 1 of model 'net' cannot:\n  {message}$"
-    )
+    pattern = rf"^onnx: every node must become integer arithmetic, but 1 of model 'net' cannot:\n  {message}$"
     with pytest.raises(GraphError, match=pattern):
         imported(net.build(build(net)))

@@ -1,8 +1,8 @@
 """Float chains: what an integer tensor means in the source model, step by step, in float32.
 
 A chain is a sequence of elementwise functions with constant parameters, each rounded to float32 as the
-source's executor rounds it. Every step is monotone, so is the chain, and thresholds found by bisection
-are exact (docs/exactness.md).
+source's executor rounds it. Where every step is monotone, so is the chain, and thresholds found by
+bisection are exact; others become tables (docs/exactness.md).
 """
 
 from collections.abc import Callable
@@ -32,12 +32,17 @@ class Step:
         """The step's name in messages."""
         return type(self).__name__.removesuffix("Step").lower()
 
+    @property
+    def monotone(self) -> bool:
+        """Whether the step never falls or never rises, as ``direction`` says."""
+        return True
+
     def apply(self, x: np.ndarray) -> np.ndarray:
         """The step on float32 (or, for a ScaleStep, int64) values; float32."""
         raise NotImplementedError
 
     def direction(self) -> np.ndarray:
-        """+1 where the step never falls, -1 where it never rises, 0 where it is constant."""
+        """+1 where the step never falls, -1 where it never rises, 0 where it is constant; if monotone."""
         return np.ones((1,) * self.params[0].ndim, dtype=np.int64)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -130,9 +135,14 @@ class Chain:
         return Chain((*self.steps, step))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """The float32 value for int64 ``x``, or for float32 ``x`` of a float input; never NaN."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        """The float32 value for int64 ``x``, or float32 ``x`` of a float input; never NaN if monotone."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             return reduce(lambda v, step: step.apply(v), self.steps, x)
+
+    @property
+    def monotone(self) -> bool:
+        """Whether every step is."""
+        return all(s.monotone for s in self.steps)
 
     def direction(self) -> np.ndarray:
         """The product of the steps' directions; one element where no parameter is per channel."""
@@ -172,9 +182,9 @@ def flipped(chain: Chain, sign: np.ndarray) -> Chain:
     return Chain((ScaleStep((first.params[0] * sign,)), *chain.steps[1:]))
 
 
-def compress(array: np.ndarray) -> np.ndarray:
-    """One element along each axis on which all elements are equal."""
-    for axis in range(array.ndim):
+def compress(array: np.ndarray, trailing: int = 0) -> np.ndarray:
+    """One element along each axis, but for the last ``trailing``, on which all elements are equal."""
+    for axis in range(array.ndim - trailing):
         if array.shape[axis] > 1 and bool((array == array.take([0], axis=axis)).all()):
             array = array.take([0], axis=axis)
     return array

@@ -9,7 +9,9 @@ from ...errors import GraphError
 from ..ir.graph import Const
 from ..ir.ops import Add
 from .chain import AddStep, ClipStep, DivStep, LeakyStep, MulStep, compress
-from .join_ops import summed
+from .function_ops import quantized
+from .function_steps import FunctionStep
+from .product_ops import lower_pair, lower_product, lower_sum
 from .source import SourceNode, aligned, along_channels, parameter
 from .staircase import MAX_THRESHOLDS
 from .tensors import Constant, Tensor, on_channels, rows, threshold
@@ -26,11 +28,6 @@ def _all_computed(node: SourceNode) -> bool:
 
 def _operands(node: SourceNode) -> tuple[Tensor, Constant, bool]:
     """The computed operand, the constant one, and whether the constant comes first."""
-    if all(isinstance(o, Tensor) for o in node.operands):
-        raise GraphError(
-            "one operand must be a constant, but both are computed (a gate). Only sums and differences of "
-            "computed tensors are supported."
-        )
     first = isinstance(node.operands[0], Constant)
     return node.tensor(int(first)), node.constant(int(not first), "the constant"), first
 
@@ -67,7 +64,7 @@ def _stepped(tensor: Tensor, step: type, param: np.ndarray, neutral: float) -> T
 def lower_add(node: SourceNode) -> tuple[Tensor]:
     """x + c, or the sum of two computed tensors."""
     if _all_computed(node):
-        return (summed(node, 1),)
+        return (lower_sum(node, 1),)
     tensor, constant, _ = _operands(node)
     return (add_constant(tensor, constant, "the summand"),)
 
@@ -75,7 +72,7 @@ def lower_add(node: SourceNode) -> tuple[Tensor]:
 def lower_sub(node: SourceNode) -> tuple[Tensor]:
     """x - c is x + (-c), and c - x is (-x) + c, also in float32; or the difference of two computed."""
     if _all_computed(node):
-        return (summed(node, -1),)
+        return (lower_sum(node, -1),)
     tensor, constant, first = _operands(node)
     if first:
         minus = np.full((1,) * tensor.rank, -1, dtype=np.float32)
@@ -86,16 +83,21 @@ def lower_sub(node: SourceNode) -> tuple[Tensor]:
 
 
 def lower_mul(node: SourceNode) -> tuple[Tensor]:
-    """x * c."""
+    """x * c, or the product of two computed tensors."""
+    if _all_computed(node):
+        return (lower_product(node),)
     tensor, constant, _ = _operands(node)
     return (_stepped(tensor, MulStep, parameter(constant, tensor, "the factor"), 1),)
 
 
 def lower_div(node: SourceNode) -> tuple[Tensor]:
-    """x / c."""
+    """x / c, c / x, or the quotient of two computed tensors."""
+    if _all_computed(node):
+        return (lower_pair(node, np.divide),)
     tensor, constant, first = _operands(node)
     if first:
-        raise GraphError("the divisor must be a constant, but a constant is divided by a computed tensor")
+        dividend = parameter(constant, tensor, "the dividend")
+        return (quantized(tensor).then(FunctionStep((dividend,), lambda x, c: c / x, "Div")),)
     divisor = parameter(constant, tensor, "the divisor")
     if not divisor.all():
         raise GraphError("the divisor must not be 0")
@@ -170,6 +172,27 @@ def _clipped_codes(tensor: Tensor, low: float, high: float, name: str) -> Tensor
     return replace(tensor, value=threshold(tensor.value, table, first, 1, name))
 
 
+def lower_max(node: SourceNode) -> tuple[Tensor]:
+    """The larger of two, of which one or none is a constant."""
+    return (_extreme(node, np.maximum),)
+
+
+def lower_min(node: SourceNode) -> tuple[Tensor]:
+    """The smaller of two, of which one or none is a constant."""
+    return (_extreme(node, np.minimum),)
+
+
+def _extreme(node: SourceNode, function) -> Tensor:
+    if len(node.operands) != 2:
+        raise GraphError(f"it must have two operands, not {len(node.operands)}")
+    if _all_computed(node):
+        return lower_pair(node, function)
+    tensor, constant, _ = _operands(node)
+    limit = parameter(constant, tensor, "the limit")
+    other = np.full_like(limit, np.inf if function is np.maximum else -np.inf)
+    return tensor.then(ClipStep((limit, other) if function is np.maximum else (other, limit)))
+
+
 def lower_leaky_relu(node: SourceNode) -> tuple[Tensor]:
     """x where x >= 0, else alpha * x."""
     tensor = node.tensor()
@@ -184,12 +207,11 @@ def lower_prelu(node: SourceNode) -> tuple[Tensor]:
 
 
 def _leaky(tensor: Tensor, slope: np.ndarray) -> Tensor:
-    if not (np.isfinite(slope).all() and (slope >= 0).all()):
-        raise GraphError(
-            f"slopes must not be negative, but the smallest is {slope.min()}. "
-            "Constrain them in training: only rising functions become thresholds."
-        )
-    return tensor.then(LeakyStep((slope,)))
+    if not np.isfinite(slope).all():
+        raise GraphError("slopes must be finite, but hold NaN or infinity")
+    if (slope >= 0).all():
+        return tensor.then(LeakyStep((slope,)))
+    return quantized(tensor).then(FunctionStep((slope,), lambda x, s: np.where(x >= 0, x, x * s), "PRelu"))
 
 
 def lower_identity(node: SourceNode) -> tuple[Tensor]:

@@ -6,6 +6,7 @@ from . import (
     average_ops,
     conv_transpose_ops,
     elementwise_ops,
+    function_ops,
     join_ops,
     layout_ops,
     linear_ops,
@@ -41,7 +42,9 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Identity": elementwise_ops.lower_identity,
     "LeakyRelu": elementwise_ops.lower_leaky_relu,
     "MatMul": matmul_ops.lower_matmul,
+    "Max": elementwise_ops.lower_max,
     "MaxPool": layout_ops.lower_max_pool,
+    "Min": elementwise_ops.lower_min,
     "Mul": elementwise_ops.lower_mul,
     "Neg": elementwise_ops.lower_neg,
     "PRelu": elementwise_ops.lower_prelu,
@@ -63,13 +66,12 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Transpose": layout_ops.lower_transpose,
     "Unsqueeze": layout_ops.lower_unsqueeze,
     "Upsample": resample_ops.lower_resize,
+    **dict.fromkeys(function_ops.FUNCTIONS, function_ops.lower_function),
 }
 
 ADVICE = {
     "Einsum": "Write it as MatMul, Transpose and Reshape, in torch with @ or torch.matmul.",
     "Softmax": "Leave it out of the export: it does not change the arg-max.",
     "LogSoftmax": "Leave it out of the export: it does not change the arg-max.",
-    "Sigmoid": "Use ReLU or HardTanh, or leave it out where it is the last layer.",
-    "Tanh": "Use HardTanh.",
 }
 DEFAULT_ADVICE = "Remove it from the network, or replace it by supported layers (docs/exactness.md)."

@@ -1,28 +1,38 @@
-"""Nodes that bring computed tensors together: sums of two (residuals) and joins of several.
+"""Computed tensors brought together: as exact integers of one unit, and joined along an axis.
 
 What a tensor means is a float32 number for each of its integers, and every float32 number is a whole
 multiple of a power of two. So operands become exact integers of one unit, through tables where no factor
-does; their sum is exact, and rounding it once to float32 is what the source does.
+does; a sum of two is exact, and rounding it once to float32 is what the source does.
 """
 
 from dataclasses import dataclass, replace
-from math import gcd, prod
+from math import gcd
 
 import numpy as np
 
 from ...errors import GraphError
 from ..ir.graph import Const, Value
-from ..ir.ops import Add, Concat, Lookup, Mul
-from .chain import Chain, ScaleStep, compress
+from ..ir.ops import Concat, Mul
+from .chain import AddStep, Chain, ClipStep, DivStep, LeakyStep, MulStep, ScaleStep, compress
+from .function_steps import TableStep
 from .source import SourceNode
-from .tensors import Tensor, on_channels, rescaled, rows
+from .tensors import Tensor, float_table, lookup, on_channels, rows
 
-# A table is as long as its tensor has values.
-_MAX_LEVELS = 2**16
-_MAX_TABLES = 2**22
 # Sums of two stay exact in float64, which thresholds behind them rely on.
 _MAX_MULTIPLE = 2**51
 _MANTISSA = 24
+# Steps that are wholly their parameters.
+_JOINED = {ScaleStep, MulStep, DivStep, AddStep, ClipStep, LeakyStep}
+
+
+class FarApart(GraphError):
+    """Floats that are no exact integers of one unit."""
+
+    def __init__(self):
+        super().__init__(
+            "operands must be multiples of one power of two within 51 bits, but theirs are too far apart. "
+            "Quantize both with scales of similar size."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +50,7 @@ class _Multiples:
         if self.linear:
             peak *= self.tensor.value.type.dtype.magnitude
         if peak >= _MAX_MULTIPLE:
-            raise GraphError(
-                "operands must be multiples of one power of two within 51 bits, but theirs are too far "
-                "apart. Quantize both with scales of similar size."
-            )
+            raise FarApart()
         return self.numbers << (self.exponent - exponent)
 
 
@@ -61,29 +68,32 @@ def matched(tensors: list[Tensor]) -> tuple[list[Value], float]:
     return values, common * 2.0**exponent
 
 
-def _multiples(tensor: Tensor) -> _Multiples:
-    if tensor.pending:
-        raise GraphError("its inputs must be quantized, but one is the model's float input")
-    dtype = tensor.value.type.dtype
-    if tensor.chain.only_scale():
-        numbers, exponent = _dyadic(tensor.chain.steps[0].params[0])
-        # Numbers of this size are float32's, so that no product rounds.
-        if int(np.abs(numbers).max()) * dtype.magnitude <= 2**_MANTISSA and -149 <= exponent <= _MANTISSA:
-            return _Multiples(tensor, numbers, exponent, True)
-    count, shape = dtype.hi - dtype.lo + 1, tensor.chain.shape(tensor.rank)
-    varying = sum(d > 1 for d in shape)
-    # Parameters along several axes make a table for each element.
-    tables = prod(tensor.shape if varying > 1 else shape)
-    if count > _MAX_LEVELS or count * tables > _MAX_TABLES:
+def as_multiples(tensor: Tensor) -> tuple[Value, float]:
+    """The floats of one tensor as exact integers of a unit; raises GraphError where there is none."""
+    try:
+        (value,), unit = matched([tensor])
+    except FarApart:
         raise GraphError(
-            f"its inputs must have few values, not {count}: their floats become tables. "
-            "Put a quantizer in front of each."
-        )
-    x = np.arange(dtype.lo, dtype.hi + 1).reshape((1,) * tensor.rank + (-1,))
-    floats = tensor.chain.moved(lambda p: p[..., None]).apply(x)
-    if not np.isfinite(floats).all():
-        raise GraphError("its inputs must lie within float32's range")
-    return _Multiples(tensor, *_dyadic(floats), False)
+            "its floats must be multiples of one power of two within 51 bits, but are too far apart. Put a "
+            "quantizer behind the function, or leave the function out where it is the last layer."
+        ) from None
+    return value, unit
+
+
+def _multiples(tensor: Tensor) -> _Multiples:
+    return linear_multiples(tensor) or _Multiples(tensor, *_dyadic(float_table(tensor)), False)
+
+
+def linear_multiples(tensor: Tensor) -> _Multiples | None:
+    """A plainly scaled tensor none of whose products rounds; None for others."""
+    if tensor.pending or not tensor.chain.only_scale():
+        return None
+    numbers, exponent = _dyadic(tensor.chain.steps[0].params[0])
+    peak = int(np.abs(numbers).max()) * tensor.value.type.dtype.magnitude
+    # Numbers of this size are float32's.
+    if peak <= 2**_MANTISSA and -149 <= exponent <= _MANTISSA:
+        return _Multiples(tensor, numbers, exponent, True)
+    return None
 
 
 def _dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -96,10 +106,7 @@ def _dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
     low = whole[used] & -whole[used]
     exponent = int((exponents[used] - 53 + np.frexp(low.astype(np.float64))[1] - 1).min())
     if int(exponents[used].max()) - exponent > 62:
-        raise GraphError(
-            "operands must be multiples of one power of two within 51 bits, but theirs are too far apart. "
-            "Quantize both with scales of similar size."
-        )
+        raise FarApart()
     return np.rint(np.ldexp(values.astype(np.float64), -exponent)).astype(np.int64), exponent
 
 
@@ -112,9 +119,7 @@ def _applied(side: _Multiples, numbers: np.ndarray) -> Value:
         if (table == 1).all():
             return value
         return on_channels(value, axes, lambda v: Mul()(v, Const(table)))
-    axes, table = rows(numbers, value.type.shape, 1)
-    table = table if axes else table[0]
-    return on_channels(value, axes, lambda v: Lookup(dtype.lo)(v, Const(table)))
+    return lookup(value, numbers, dtype.lo)
 
 
 def _factor(numbers: np.ndarray, lo: int) -> np.ndarray | None:
@@ -125,19 +130,6 @@ def _factor(numbers: np.ndarray, lo: int) -> np.ndarray | None:
         return None
     factor = numbers[..., end] // x[end]
     return factor if (factor[..., None] * x == numbers).all() else None
-
-
-def summed(node: SourceNode, sign: int) -> Tensor:
-    """``a + sign * b`` of two computed tensors of one shape, rounded to float32 as the source does."""
-    first, second = node.tensor(0), node.tensor(1)
-    if first.shape != second.shape:
-        raise GraphError(
-            f"computed operands must have one shape, not {first.shape} and {second.shape} a frame"
-        )
-    (a, b), unit = matched([first, second])
-    if sign < 0:
-        b = Mul()(b, Const(np.array([-1])))
-    return rescaled(Add()(a, b, name=node.name), np.full((1,) * first.rank, unit))
 
 
 def lower_concat(node: SourceNode) -> tuple[Tensor]:
@@ -159,17 +151,31 @@ def lower_concat(node: SourceNode) -> tuple[Tensor]:
     chain = _joined(tensors, axis - 1)
     values: list[Value] = [t.value for t in tensors]
     if chain is None:
-        values, unit = matched(tensors)
-        chain = Chain((ScaleStep((np.full((1,) * rank, unit),)),))
+        values, chain = _in_one_chain(tensors)
     value = Concat(axis - 1)(*values, name=node.name)
     point = points.pop() if len(points) == 1 else 0
     return (replace(tensors[0], value=value, chain=chain, zero_point=point),)
 
 
+def _in_one_chain(tensors: list[Tensor]) -> tuple[list[Value], Chain]:
+    """Integers of one unit, or else numbers in one list of all floats."""
+    try:
+        values, unit = matched(tensors)
+        return values, Chain((ScaleStep((np.full((1,) * tensors[0].rank, unit),)),))
+    except FarApart:
+        tables = [float_table(t) for t in tensors]
+        floats = np.unique(np.concatenate([t.ravel() for t in tables]))
+        values = [
+            lookup(t.value, np.searchsorted(floats, table), t.value.type.dtype.lo)
+            for t, table in zip(tensors, tables, strict=True)
+        ]
+        return values, Chain((TableStep.of(floats.reshape((1,) * tensors[0].rank + (-1,))),))
+
+
 def _joined(tensors: list[Tensor], axis: int) -> Chain | None:
     """One chain for all, its parameters joined along the axis; None where the steps differ in kind."""
     kinds = [[type(s) for s in t.chain.steps] for t in tensors]
-    if any(k != kinds[0] for k in kinds):
+    if any(k != kinds[0] for k in kinds) or not _JOINED.issuperset(kinds[0]):
         return None
 
     def join(params: tuple[np.ndarray, ...]) -> np.ndarray:

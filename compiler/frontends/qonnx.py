@@ -22,6 +22,7 @@ from ..ir.graph import Graph, Value
 from .constants import COMPUTED, MAX_ELEMENTS, compute, literal
 from .handlers import ADVICE, DEFAULT_ADVICE, HANDLERS
 from .importer import Importer, Item, Survey
+from .join_ops import as_multiples
 from .onnx_file import read_model, tensor_array
 from .qdq_ops import QDQ_DOMAINS, coded, edge_zero_point
 from .quantize import (
@@ -264,7 +265,7 @@ def _decoded(tensor: Tensor) -> tuple[Value, OutputDecoding]:
     parts = tensor.chain.affine()
     value = tensor.value
     if parts is None:
-        value, scale = plain(tensor)
+        value, scale = plain(tensor) if tensor.chain.monotone else as_multiples(tensor)
         parts = (np.float64(scale), np.float64(0))
     point = tensor.zero_point if tensor.chain.only_scale() else 0
     if tensor.integer:

@@ -13,6 +13,7 @@ from ..ir.types import Int, TensorType
 from .chain import Chain
 from .quantizers import LinearQuantizer, Quantizer
 from .staircase import input_staircase, staircase
+from .tabulate import tabulated
 from .tensors import Constant, Tensor, oriented, pending_path, rescaled, reshape_param, threshold
 
 # The largest code of a 32-bit quantizer in float32.
@@ -43,11 +44,14 @@ def quantize_constant(constant: Constant, quantizer: Quantizer) -> Constant:
 
 
 def quantize_tensor(tensor: Tensor, quantizer: Quantizer, name: str) -> Tensor:
-    """A computed tensor through a quantizer: thresholds on its integers.
+    """A computed tensor through a quantizer: thresholds on its integers, or a table where its chain may
+    rise and fall.
 
     Raises:
-        GraphError: the chain is not monotone, or too large a range.
+        GraphError: too large a range, or a chain with values that no quantizer defines.
     """
+    if not tensor.chain.monotone:
+        return rescaled(tabulated(tensor, quantizer, name), quantizer.scale)
     tensor = oriented(tensor)
     dtype = tensor.value.type.dtype
     thresholds = staircase(tensor.chain, quantizer, dtype.lo, dtype.hi, tensor.rank)

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from ...errors import GraphError
 from ..ir.graph import Const, Input, Node, Value
-from ..ir.ops import Mul, Reshape, Threshold, Transpose
-from .chain import ArrayMap, Chain, compress, flipped, scaled
+from ..ir.ops import Lookup, Mul, Reshape, Threshold, Transpose
+from .chain import ArrayMap, Chain, ScaleStep, compress, flipped, scaled
+from .function_steps import TableStep
 from .staircase import EXHAUSTIVE
 
 # A scaled integer behind a ReLU becomes thresholds again; above this many codes it should be quantized.
 _MAX_REMAPPED = 2**16
+# A table is as long as its tensor has values.
+MAX_LEVELS = 2**16
+MAX_TABLES = 2**22
 _PENDING_ADVICE = "Quantize the input, in Brevitas with a QuantIdentity in front."
 
 
@@ -94,15 +99,21 @@ def transpose(value: Value, perm: tuple[int, ...]) -> Value:
 def on_channels(value: Value, axes: list[int], build: Callable[[Value], Value]) -> Value:
     """``build`` applied with the axes along which its constants vary as the last one.
 
-    One axis is transposed to the end and back; several become one by a reshape.
+    One axis is transposed to the end and back; several become one by a reshape there.
     """
-    rank = len(value.type.shape)
+    shape = value.type.shape
+    rank = len(shape)
     if not axes or axes == [rank - 1]:
         return build(value)
+    perm = (*(a for a in range(rank) if a not in axes), *axes)
+    last = transpose(value, perm)
     if len(axes) == 1:
-        perm = (*(a for a in range(rank) if a != axes[0]), axes[0])
-        return transpose(build(transpose(value, perm)), tuple(int(a) for a in np.argsort(perm)))
-    return Reshape(value.type.shape)(build(Reshape((value.type.size,))(value)))
+        built = build(last)
+    else:
+        kept = last.type.shape[: rank - len(axes)]
+        merged = Reshape((*kept, prod(shape[a] for a in axes)))(last)
+        built = Reshape(last.type.shape)(build(merged))
+    return transpose(built, tuple(int(a) for a in np.argsort(perm)))
 
 
 def rows(array: np.ndarray, shape: tuple[int, ...], trailing: int) -> tuple[list[int], np.ndarray]:
@@ -113,7 +124,8 @@ def rows(array: np.ndarray, shape: tuple[int, ...], trailing: int) -> tuple[list
     rank = array.ndim - trailing
     axes = [a for a in range(rank) if array.shape[a] > 1]
     if len(axes) > 1:
-        array = np.broadcast_to(array, (*shape, *array.shape[rank:]))
+        varying = (shape[a] if a in axes else 1 for a in range(rank))
+        array = np.broadcast_to(array, (*varying, *array.shape[rank:]))
     return axes, array.reshape((-1, *array.shape[rank:]))
 
 
@@ -123,14 +135,60 @@ def threshold(value: Value, thresholds: np.ndarray, bias: int, step: int, name: 
     return on_channels(value, axes, lambda v: Threshold(bias, step)(v, Const(table), name=name))
 
 
+def lookup(value: Value, table: np.ndarray, lo: int, name: str = "") -> Value:
+    """A Lookup node for a table of the broadcast shape of its parameters plus one axis, from ``lo`` on."""
+    axes, table = rows(table, value.type.shape, 1)
+    table = table if axes else table[0]
+    return on_channels(value, axes, lambda v: Lookup(lo)(v, Const(table), name=name))
+
+
+def float_table(tensor: Tensor) -> np.ndarray:
+    """The float of every integer from the lowest to the highest: the parameters' shape plus one axis.
+
+    Raises:
+        GraphError: a float input, more values than tables hold, or floats that are not finite.
+    """
+    if tensor.pending:
+        raise GraphError("its inputs must be quantized, but one is the model's float input")
+    dtype, shape = tensor.value.type.dtype, tensor.chain.shape(tensor.rank)
+    count = dtype.hi - dtype.lo + 1
+    if count > MAX_LEVELS or count * prod(shape) > MAX_TABLES:
+        raise GraphError(
+            f"its inputs must have few values, not {count}: their floats become tables. "
+            "Put a quantizer in front of each."
+        )
+    x = np.arange(dtype.lo, dtype.hi + 1).reshape((1,) * tensor.rank + (-1,))
+    floats = tensor.chain.moved(lambda p: p[..., None]).apply(x)
+    if not np.isfinite(floats).all():
+        raise GraphError("its inputs must lie within float32's range")
+    return floats
+
+
+def ranked(tensor: Tensor) -> Tensor:
+    """The tensor with integers in the order of its floats, from 0, equal where these are equal."""
+    floats = float_table(tensor)
+    flat = floats.reshape(-1, floats.shape[-1])
+    parts = [np.unique(row, return_inverse=True) for row in flat]
+    length = max(len(values) for values, _ in parts)
+    values = np.stack([np.pad(v, (0, length - len(v)), mode="edge") for v, _ in parts])
+    places = np.stack([place for _, place in parts]).reshape(floats.shape)
+    step = TableStep.of(values.reshape(*floats.shape[:-1], length))
+    return Tensor(lookup(tensor.value, places, tensor.value.type.dtype.lo), Chain((step,)))
+
+
 def oriented(tensor: Tensor) -> Tensor:
-    """The tensor with a chain that never falls: falling channels get their integers negated."""
+    """The tensor with a chain that never falls: falling channels get their integers negated, and those
+    of a function that may rise and fall are put in the order of its floats."""
+    if not tensor.chain.monotone:
+        return ranked(tensor)
     direction = tensor.chain.direction()
     if not (direction < 0).any():
         return tensor
     sign = np.where(direction < 0, -1, 1)
     if tensor.pending:
         raise GraphError(f"the input must be quantized before a falling function. {_PENDING_ADVICE}")
+    if not isinstance(tensor.chain.steps[0], ScaleStep):
+        return ranked(tensor)
     sign = sign.reshape((1,) * (tensor.rank - sign.ndim) + sign.shape)
     axes, table = rows(sign, tensor.shape, 0)
     value = on_channels(tensor.value, axes, lambda v: Mul()(v, Const(table)))
@@ -167,12 +225,16 @@ def _remapped(tensor: Tensor, scale: float) -> Value:
         raise _unquantized()
     x = np.arange(dtype.lo, dtype.hi + 1).reshape((1,) * (tensor.rank - 1) + (-1,))
     y = tensor.chain.apply(x).ravel()
+    if not np.isfinite(y).all():
+        raise _unquantized()
     codes = np.rint(y.astype(np.float64) / scale).astype(np.int64)
     jumps = np.diff(codes)
-    if ((codes * scale).astype(np.float32) != y).any() or (jumps < 0).any() or jumps.sum() > _MAX_REMAPPED:
+    if ((codes * scale).astype(np.float32) != y).any() or np.abs(jumps).sum() > _MAX_REMAPPED:
         raise _unquantized()
     if (codes == x.ravel()).all():
         return tensor.value
+    if (jumps < 0).any():
+        return lookup(tensor.value, codes.reshape((1,) * tensor.rank + (-1,)), dtype.lo)
     table = np.repeat(np.arange(dtype.lo + 1, dtype.hi + 1), jumps)
     return Threshold(int(codes[0]))(tensor.value, Const(table[None]))
 
