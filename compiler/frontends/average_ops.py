@@ -1,21 +1,31 @@
-"""Averages: integer sums, divided in float32, where the source's own float sums are exact."""
+"""Averages: integer sums, rounded to float32 once, and divided in float32 as the source does."""
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from ...errors import GraphError
 from ..ir.graph import Value
-from ..ir.ops import ReduceSum, Reshape, SumPool
-from .chain import DivStep
+from ..ir.ops import ReduceSum, SumPool
+from .chain import DivStep, compress
 from .join_ops import matched
-from .layout_ops import ceil_matters, node_axes, normalized
-from .linear_ops import window
+from .layout_ops import ceiled, node_axes, normalized
+from .linear_ops import frame, image, window
+from .moves import shaped
 from .source import SourceNode
 from .tensors import Tensor, rescaled, transpose
 
-# Whole numbers up to this are float32's own, so sums below it are exact in any order.
-_EXACT = 2**24
+# Integers below this are float64's own, as the products with a scale rely on.
+_MAX_SUM = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class _Summands:
+    """Integers and their float64 scale, which is the same for all that are summed."""
+
+    value: Value
+    scale: np.ndarray
 
 
 def lower_global_average_pool(node: SourceNode) -> tuple[Tensor]:
@@ -37,52 +47,68 @@ def lower_reduce_mean(node: SourceNode) -> tuple[Tensor]:
 
 def _mean(node: SourceNode, tensor: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
     count = prod(tensor.shape[a] for a in axes)
-    value, unit = _summable(tensor, count)
+    given = _summands(tensor, axes, count)
     # Sums over the leading axes, as images are (H, W, C) in the graph.
     rest = tuple(a for a in range(tensor.rank) if a not in axes)
-    total = ReduceSum(tuple(range(len(axes))))(transpose(value, (*axes, *rest)), name=node.name)
+    total = ReduceSum(tuple(range(len(axes))))(transpose(given.value, (*axes, *rest)), name=node.name)
     shape = tuple(1 if a in axes else d for a, d in enumerate(tensor.shape) if keep or a not in axes)
     if not shape:
         raise GraphError("an axis besides the batch must stay. Set keepdims.")
-    return _divided(total if total.type.shape == shape else Reshape(shape)(total), unit, count)
+    scale = given.scale if keep else given.scale.squeeze(axes)
+    return _divided(shaped(total, shape), scale, np.full((1,) * len(shape), count))
 
 
 def lower_average_pool(node: SourceNode) -> tuple[Tensor]:
-    """The mean of each window of an image; padding counts, where there is any."""
+    """The mean of each window, 1-D or 2-D; padding counts where count_include_pad says so."""
     tensor = node.tensor()
-    if tensor.rank != 3:
-        raise GraphError(f"pooling must be 2-D, with frames (C, H, W), not {tensor.shape}")
-    kernel, size = node.attribute("kernel_shape", ()), tensor.shape[1:]
+    if tensor.rank not in (2, 3):
+        raise GraphError(f"pooling must be 1-D or 2-D, with frames (C, L) or (C, H, W), not {tensor.shape}")
+    size, kernel = tensor.shape[1:], node.attribute("kernel_shape", ())
     strides, pads, dilations = window(node, size, kernel)
-    if node.attribute("ceil_mode", 0) and ceil_matters(size, kernel, strides, pads, dilations):
-        raise GraphError("ceil_mode must be 0 where windows do not fit evenly. Pad instead.")
-    if any(pads) and not node.attribute("count_include_pad", 0):
-        raise GraphError(
-            "windows must all have one size, but those at the edge leave their padding out. "
-            "Set count_include_pad to 1, or pad nothing."
-        )
-    value, unit = _summable(tensor, prod(kernel))
-    pooled = SumPool(kernel, strides, pads, dilations)(transpose(value, (1, 2, 0)), name=node.name)
-    return (_divided(transpose(pooled, (2, 0, 1)), unit, prod(kernel)),)
+    kernel, size = ((1,) * (2 - len(v)) + v for v in (kernel, size))
+    reach = ceiled(size, kernel, strides, pads, dilations) if node.attribute("ceil_mode", 0) else pads
+    op = SumPool(kernel, strides, reach, dilations)
+    counts = _counts(op, size, pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0))
+    given = _summands(tensor, tuple(range(1, tensor.rank)), prod(kernel))
+    total = frame(op(image(given.value), name=node.name), tensor.rank)
+    return (_divided(total, given.scale, compress(counts[None] if tensor.rank == 3 else counts)),)
 
 
-def _summable(tensor: Tensor, count: int) -> tuple[Value, float]:
-    """Integers of one unit, sums of ``count`` of which are exact in float32 however they are ordered.
+def _counts(op: SumPool, size: tuple[int, int], counted: tuple[int, int, int, int]) -> np.ndarray:
+    """The elements in each window of an image, with this much of its padding, (OH, OW).
 
     Raises:
-        GraphError: they are not, so that the source's result depends on its order.
+        GraphError: a window of padding only.
     """
-    (value,), unit = matched([tensor])
+    rest = tuple(p - c for p, c in zip(op.pads, counted, strict=True))
+    shape = (size[0] + counted[0] + counted[2], size[1] + counted[1] + counted[3])
+    ones = np.ones((1, *shape, 1), dtype=np.int64)
+    counts = SumPool(op.kernel, op.strides, rest, op.dilations).evaluate(ones)[0, :, :, 0]
+    if not counts.all():
+        raise GraphError("every window must meet the image, but one holds padding only. Pad less.")
+    return counts
+
+
+def _summands(tensor: Tensor, axes: tuple[int, ...], count: int) -> _Summands:
+    """Integers, ``count`` of which along the axes have a float sum of ``scale * (their sum)``.
+
+    Raises:
+        GraphError: sums that float64 does not hold.
+    """
+    plain = tensor.chain.only_scale() and not tensor.pending
+    if plain and all(tensor.chain.shape(tensor.rank)[a] == 1 for a in axes):
+        value, scale = tensor.value, tensor.chain.steps[0].params[0]
+    else:
+        (value,), unit = matched([tensor])
+        scale = np.full((1,) * tensor.rank, unit)
     reach = value.type.dtype.magnitude * count
-    if reach > _EXACT:
+    if reach >= _MAX_SUM:
         raise GraphError(
-            f"sums of float32 numbers must be exact to be the source's own, so at most {_EXACT} times their "
-            f"smallest bit, but reach {reach} times. Quantize its input with a power-of-two scale, or "
-            "use max pooling or a strided convolution."
+            f"sums must stay within 53 bits, not reach {reach}. Put a quantizer in front, or use a smaller "
+            "window."
         )
-    return value, unit
+    return _Summands(value, scale)
 
 
-def _divided(total: Value, unit: float, count: int) -> Tensor:
-    ones = (1,) * len(total.type.shape)
-    return rescaled(total, np.full(ones, unit)).then(DivStep((np.full(ones, count, dtype=np.float32),)))
+def _divided(total: Value, scale: np.ndarray, counts: np.ndarray) -> Tensor:
+    return rescaled(total, scale).then(DivStep((counts.astype(np.float32),)))

@@ -112,14 +112,14 @@ def lower_max_pool(node: SourceNode) -> tuple[Tensor]:
     strides, pads, dilations = window(node, size, kernel)
     kernel, size = ((1,) * (2 - len(v)) + v for v in (kernel, size))
     if node.attribute("ceil_mode", 0):
-        pads = _ceiled(size, kernel, strides, pads, dilations)
+        pads = ceiled(size, kernel, strides, pads, dilations)
     if any(d > 1 for d in tensor.chain.shape(tensor.rank)[1:]):
         raise GraphError("the function before pooling must be the same all over the image")
     op = MaxPool(kernel, strides, pads, dilations)
     return (replace(tensor, value=frame(op(image(tensor.value), name=node.name), tensor.rank)),)
 
 
-def _ceiled(size, kernel, strides, pads, dilations) -> tuple[int, int, int, int]:
+def ceiled(size, kernel, strides, pads, dilations) -> tuple[int, int, int, int]:
     """Pads at the end that let a last window stand over the edge, as long as it begins before it."""
     ends = list(pads)
     for i in (0, 1):
@@ -128,14 +128,6 @@ def _ceiled(size, kernel, strides, pads, dilations) -> tuple[int, int, int, int]
         count -= (count - 1) * strides[i] >= size[i] + pads[i]
         ends[i + 2] = max((count - 1) * strides[i] + span - size[i] - pads[i], pads[i + 2])
     return tuple(ends)
-
-
-def ceil_matters(size, kernel, strides, pads, dilations) -> bool:
-    """Whether rounding the number of windows up would add one."""
-    return any(
-        (s + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1) % strides[i]
-        for i, s in enumerate(size)
-    )
 
 
 def lower_arg_max(node: SourceNode) -> tuple[Tensor]:
