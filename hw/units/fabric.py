@@ -7,6 +7,8 @@ from .ram import blocks
 
 # The fewest bits of a ROM per block for which Yosys 0.70 takes block RAM of its own accord, not LUTs.
 _ROM_BITS = {"ecp5": 3000, "ice40": 1500, "gowin": 3000, "xc7": 10000, "xcup": 10000}
+# The sides of one DSP block's signed multiplier.
+_DSP_SIDES = {"ecp5": (18, 18), "gowin": (18, 18), "ice40": (16, 16), "xc7": (25, 18), "xcup": (27, 18)}
 LUT6 = ("xc7", "xcup")
 
 
@@ -28,6 +30,18 @@ def tree(n: int, bits: int, carry: bool) -> tuple[list[int], int]:
 def adders(widths: Iterable[int], family: str) -> int:
     """LUTs of several adders."""
     return sum(adder(width, family) for width in widths)
+
+
+def dsp_blocks(a: int, b: int, family: str) -> float:
+    """DSP blocks of a signed product of a by b bits; halves for Gowin's 9 x 9."""
+    if family == "gowin" and max(a, b) <= 9:
+        return 0.5
+    wide, narrow = _DSP_SIDES[family]
+
+    def parts(bits: int, side: int) -> int:
+        return 1 if bits <= side else -(-(bits - 1) // (side - 1))
+
+    return min(parts(a, wide) * parts(b, narrow), parts(a, narrow) * parts(b, wide))
 
 
 def _in_blocks(words: int, bits: int, family: str) -> bool:

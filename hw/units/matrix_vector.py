@@ -7,7 +7,7 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
 from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, adders, rom, tree
+from .fabric import LUT6, adder, adders, dsp_blocks, rom, tree
 from .ram import clog2, ram_resources
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X = range(5)
@@ -39,7 +39,7 @@ def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
     widths, ff = tree(p.SIMD, bits, False)
     lut, dsp = adders(widths, family), 0.0
     if bits >= _DSP_BITS[family]:
-        dsp = p.SIMD * (0.5 if family == "gowin" and max(p.X_BITS + 1 - p.X_SIGNED, p.W_BITS) <= 9 else 1)
+        dsp = p.SIMD * dsp_blocks(p.X_BITS + 1 - p.X_SIGNED, p.W_BITS, family)
     else:
         lut += p.SIMD * _SOFT_MULTIPLY[family] * p.X_BITS * p.W_BITS
     return Resources(lut=lut, ff=p.SIMD * bits + ff, dsp=dsp)
@@ -78,6 +78,11 @@ def _xnor_row(p: SimpleNamespace, family: str) -> Resources:
 
 
 _ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row)
+
+
+def lane_resources(p: SimpleNamespace, family: str) -> Resources:
+    """One row of lanes: SIMD products of X_BITS (X_SIGNED) and W_BITS by LANE, and their sum."""
+    return _ROWS[p.LANE](p, family)
 
 
 def _buffer(p: SimpleNamespace, family: str) -> Resources:

@@ -1,0 +1,154 @@
+// Scales, shifts and clamps: y = BIAS + min(max((m[c]*x + b[c]) >>> SHIFT, 0), TOP) modulo 2**OUT_BITS.
+//
+// One piece of work: one vector of C channels, C/PE beats of PE elements; one beat a clock.
+// Interval: C/PE clocks. Latency: LEAD + L + 2 clocks, where LEAD is 2, or 1 where C = PE, and L is the
+// multiplier's: 1, or (M_BITS+1)/2 with LANE 1.
+//
+// FACTORS word n holds PE codes of M_BITS, OFFSETS word n PE codes of ACC_BITS, two's complement, of channels
+// n*PE and on; element 0 is in the lowest bits. m*x + b must fit ACC_BITS for every x that comes.
+`default_nettype none
+
+module gw_requantize #(
+    parameter C         = 4,     // channels
+    parameter PE        = 2,     // channels at once; divides C
+    parameter X_BITS    = 16,    // bits of an element in
+    parameter X_SIGNED  = 1,     // 1: x is two's complement
+    parameter M_BITS    = 8,     // bits of a factor, two's complement
+    parameter ACC_BITS  = 24,    // bits of m*x + b, two's complement; more than SHIFT
+    parameter SHIFT     = 8,     // places shifted right
+    parameter TOP       = 255,   // the largest count, at least 1
+    parameter BIAS      = 0,     // y where the count is 0
+    parameter OUT_BITS  = 8,     // bits of an element out
+    parameter LANE      = 0,     // 0 the tool's multiplier, perhaps a DSP block; 1 multiply in LUTs
+    parameter ROM_STYLE = 0,     // 0 the tool chooses, 1 block RAM, 2 LUTs
+    parameter FACTORS   = "",    // $readmemh file, C/PE words of PE*M_BITS bits
+    parameter OFFSETS   = ""     // $readmemh file, C/PE words of PE*ACC_BITS bits
+) (
+    input  wire                    clk,
+    input  wire                    rst,
+    input  wire [PE*X_BITS-1:0]    s_tdata,
+    input  wire                    s_tvalid,
+    output wire                    s_tready,
+    output wire [PE*OUT_BITS-1:0]  m_tdata,
+    output wire                    m_tvalid,
+    input  wire                    m_tready
+);
+    localparam FOLDS = C / PE;
+    localparam FOLD_BITS = FOLDS > 1 ? $clog2(FOLDS) : 1;
+    localparam LEAD = FOLDS > 1 ? 2 : 1;
+    localparam LANE_CLOCKS = LANE == 1 ? (M_BITS + 1) / 2 : 1;
+    localparam PRODUCT = LEAD + LANE_CLOCKS;         // clocks from a beat in to its product
+    localparam CLOCKS = PRODUCT + 2;
+    localparam P_BITS = X_BITS + M_BITS;
+    localparam K_BITS = $clog2(TOP + 1);
+    localparam V_BITS = ACC_BITS - SHIFT > K_BITS + 1 ? ACC_BITS - SHIFT : K_BITS + 2;
+    localparam HAS_CARRY = LANE == 1 && M_BITS <= 2;
+    localparam [31:0] TOP_CODE = TOP;
+    localparam [31:0] BIAS_CODE = BIAS;
+
+    initial begin
+        if (C % PE != 0) $display("gw_requantize: PE must divide C");
+        if (ACC_BITS <= SHIFT) $display("gw_requantize: ACC_BITS must be more than SHIFT");
+        if (TOP < 1) $display("gw_requantize: TOP must be at least 1");
+    end
+
+    wire ce;
+    assign ce = m_tready || !m_tvalid;
+    assign s_tready = ce;
+
+    reg [CLOCKS-1:0] valid_q;
+    assign m_tvalid = valid_q[CLOCKS-1];
+    always @(posedge clk) begin
+        if (rst) valid_q <= {CLOCKS{1'b0}};
+        else if (ce) valid_q <= {valid_q[CLOCKS-2:0], s_tvalid};
+    end
+
+    // Operands, LEAD clocks after the beat; offsets when its product is there. ---------------------------
+    wire [FOLD_BITS-1:0]    fold;
+    wire [FOLD_BITS-1:0]    late_fold;
+    wire                    unused_last;
+    wire [PE*X_BITS-1:0]    x_early;
+    wire [PE*X_BITS-1:0]    x;
+    wire [PE*M_BITS-1:0]    m;
+    wire [PE*ACC_BITS-1:0]  b;
+
+    gw_counter #(.COUNT(FOLDS)) fold_counter (
+        .clk(clk), .rst(rst), .step(ce && s_tvalid), .value(fold), .last(unused_last));
+    gw_delay #(.BITS(PE*X_BITS), .CLOCKS(LEAD - 1)) early_delay (
+        .clk(clk), .ce(ce), .a(s_tdata), .y(x_early));
+    gw_delay #(.BITS(PE*X_BITS), .CLOCKS(1)) x_delay (
+        .clk(clk), .ce(ce), .a(x_early), .y(x));
+    gw_rom #(.BITS(PE*M_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(FACTORS)) factors (
+        .clk(clk), .ce(ce), .addr(fold), .data(m));
+    gw_delay #(.BITS(FOLD_BITS), .CLOCKS(PRODUCT - 2)) fold_delay (
+        .clk(clk), .ce(ce), .a(fold), .y(late_fold));
+    gw_rom #(.BITS(PE*ACC_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(OFFSETS)) offsets (
+        .clk(clk), .ce(ce), .addr(late_fold), .data(b));
+
+    genvar l;
+    generate
+        for (l = 0; l < PE; l = l + 1) begin : g_lane
+            wire [P_BITS-1:0]   product;
+            wire [ACC_BITS-1:0] product_acc;
+            wire                carry;
+            wire [ACC_BITS-1:0] sum_d;
+            reg  [ACC_BITS-1:0] sum_q;
+
+            if (LANE == 1) begin : g_digit
+                reg [X_BITS+1:0]  x3_q;
+                wire [X_BITS+1:0] once;
+                gw_extend #(.FROM(X_BITS), .TO(X_BITS + 2), .SIGNED(X_SIGNED)) extend_x (
+                    .a(x_early[l*X_BITS +: X_BITS]), .y(once));
+                always @(posedge clk) if (ce) x3_q <= once + {once[X_BITS:0], 1'b0};
+                gw_lane_digit #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(M_BITS)) multiply (
+                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .x3(x3_q), .w(m[l*M_BITS +: M_BITS]),
+                    .sum(product), .carry(carry));
+            end else begin : g_multiply
+                gw_lane_multiply #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(M_BITS)) multiply (
+                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .w(m[l*M_BITS +: M_BITS]),
+                    .sum(product));
+                assign carry = 1'b0;
+            end
+            gw_extend #(.FROM(P_BITS), .TO(ACC_BITS), .SIGNED(1)) extend_product (
+                .a(product), .y(product_acc));
+            if (HAS_CARRY) begin : g_carry
+                wire [ACC_BITS:0] total = {b[l*ACC_BITS +: ACC_BITS], 1'b1} + {product_acc, carry};
+                wire              unused = total[0];
+                assign sum_d = total[ACC_BITS:1];
+            end else begin : g_no_carry
+                wire unused = carry;
+                assign sum_d = b[l*ACC_BITS +: ACC_BITS] + product_acc;
+            end
+            always @(posedge clk) if (ce) sum_q <= sum_d;
+
+            // Shifted and clamped.
+            wire [V_BITS-1:0]   shifted;
+            wire                above;
+            wire [K_BITS-1:0]   count;
+            wire [OUT_BITS-1:0] count_out;
+            wire [OUT_BITS-1:0] bias;
+            reg  [OUT_BITS-1:0] y_q;
+            gw_extend #(.FROM(ACC_BITS - SHIFT), .TO(V_BITS), .SIGNED(1)) extend_shifted (
+                .a(sum_q[ACC_BITS-1:SHIFT]), .y(shifted));
+            if (SHIFT > 0) begin : g_cut
+                wire unused_low = &{1'b0, sum_q[SHIFT-1:0]};
+            end
+            if (TOP + 1 == 1 << K_BITS) begin : g_power
+                assign above = shifted[V_BITS-2:K_BITS] != {(V_BITS - 1 - K_BITS){1'b0}};
+            end else begin : g_compare
+                assign above = shifted[V_BITS-2:K_BITS] != {(V_BITS - 1 - K_BITS){1'b0}}
+                            || shifted[K_BITS-1:0] > TOP_CODE[K_BITS-1:0];
+            end
+            assign count = shifted[V_BITS-1] ? {K_BITS{1'b0}}
+                         : above ? TOP_CODE[K_BITS-1:0] : shifted[K_BITS-1:0];
+            gw_extend #(.FROM(K_BITS), .TO(OUT_BITS), .SIGNED(0)) extend_count (
+                .a(count), .y(count_out));
+            gw_extend #(.FROM(32), .TO(OUT_BITS), .SIGNED(1)) extend_bias (
+                .a(BIAS_CODE), .y(bias));
+            always @(posedge clk) if (ce) y_q <= bias + count_out;
+            assign m_tdata[l*OUT_BITS +: OUT_BITS] = y_q;
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,163 @@
+"""gw_requantize and the search for its factors, against plain counting of thresholds."""
+
+import numpy as np
+import pytest
+
+from gatewright.compiler.ir.types import Int
+from gatewright.hw.design import Stream
+from gatewright.hw.requantize import requantization
+from gatewright.hw.units.requantize import (
+    REQUANTIZE,
+    factor_memory,
+    offset_memory,
+    requantize_parameters,
+)
+from stream_bench import complaint, values
+from unit_bench import Case
+
+
+def counted(t: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """How many thresholds (C, N) each x (..., C) reaches."""
+    return (x[..., None] >= t).sum(-1)
+
+
+def lines(random: np.random.Generator, x: Int, channels: int, count: int) -> np.ndarray:
+    """Thresholds (C, N) of straight lines, some beyond both ends of x."""
+    reach = x.hi - x.lo + 1
+    slope = random.uniform(reach / (count * 4), reach / count, (channels, 1))
+    start = random.uniform(x.lo - reach / 8, x.hi - reach / 2, (channels, 1))
+    return np.ceil(start + slope * np.arange(count)).astype(np.int64)
+
+
+def case(seed: int, x: Int, pe: int, folds: int, count: int, lane: int, shared: bool = False) -> Case:
+    """A unit for random lines, with vectors at and around the thresholds."""
+    random = np.random.default_rng([seed, pe, folds, count])
+    t = lines(random, x, 1 if shared else pe * folds, count)
+    found = requantization(t, x)
+    channels, bias = pe * folds, int(random.integers(-200, 200))
+    y = Int(0, max(count, 2 ** int(random.integers(0, 9)) - 1))
+    near = t[np.arange(channels) % len(t), random.integers(0, count, (40, channels))]
+    xs = np.concatenate([near - random.integers(0, 2, near.shape), x.lo + 0 * near[:1], x.hi + 0 * near[:1]])
+    xs = np.concatenate([xs.clip(x.lo, x.hi), random.integers(x.lo, x.hi + 1, (20, channels))])
+    xs = x.lo + (xs - x.lo) // x.step * x.step
+    params = requantize_parameters(found, x, y, bias, pe if shared else channels, pe, lane, seed % 3)
+    memories = {"f.mem": factor_memory(found, pe), "o.mem": offset_memory(found, pe, params["ACC_BITS"])}
+    sink = Stream(y, pe, folds)
+    wanted = (counted(t, xs) + bias) % (1 << y.bits)
+    words = Stream(x, pe, folds).pack(xs)
+    return Case(
+        REQUANTIZE, params | {"FACTORS": "f.mem", "OFFSETS": "o.mem"}, pe * x.bits, sink.bits, words,
+        sink.pack(wanted), params["C"] // pe, memories,
+    )  # fmt: skip
+
+
+CASES = [
+    (0, Int(-(2**19), 2**19 - 1), 2, 3, 255, 0), (1, Int(-(2**11), 2**11 - 1), 1, 4, 255, 1),
+    (2, Int(0, 255), 3, 1, 15, 1), (3, Int(-128, 127), 2, 2, 3, 1), (4, Int(0, 40, 4), 2, 2, 5, 0),
+    (5, Int(-(2**15), 2**15 - 1), 4, 1, 127, 0), (6, Int(-8, 7), 1, 1, 1, 1), (7, Int(0, 1023), 2, 5, 200, 1),
+]  # fmt: skip
+each_case = pytest.mark.parametrize("args", CASES, ids=lambda a: f"{a[1]}x{a[2]}x{a[3]}-{a[4]}-lane{a[5]}")
+
+
+@each_case
+def test_values_and_clocks(args):
+    """At the thresholds, beside them, at both ends and at random; bias that wraps."""
+    case(*args).check(seed=args[0])
+
+
+@each_case
+def test_verilator_has_no_warning(args, tmp_path):
+    assert case(*args).lint(tmp_path) == ""
+
+
+@pytest.mark.parametrize("args", [CASES[1], CASES[4]], ids=["luts", "multiplier"])
+def test_reset_in_mid_vector(args, tmp_path):
+    for clocks in (7, 10):
+        case(*args).check_reset(tmp_path, clocks)
+
+
+def test_one_row_serves_all_channels():
+    case(3, Int(-500, 700), 3, 4, 31, 0, shared=True).check()
+
+
+def test_verilator_agrees():
+    made = case(*CASES[1])
+    runs = [made.build(tool).run(made.words, len(made.expected), gap=0.3, stall=0.3) for tool in
+            ("icarus", "verilator")]  # fmt: skip
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("seed", range(40), ids="seed{}".format)
+def test_every_x_of_random_steps(seed):
+    """Whatever is found counts exactly, over every x; lines are always found."""
+    random = np.random.default_rng([11, seed])
+    lo, step, levels = int(random.integers(-40, 20)), int(random.integers(1, 4)), int(random.integers(2, 90))
+    x = Int(lo, lo + step * (levels - 1), step)
+    channels, count = (int(v) for v in random.integers(1, 6, 2))
+    straight = seed % 2 == 0
+    t = lines(random, x, channels, count) if straight else np.sort(
+        random.integers(lo - 5, x.hi + 6, (channels, count)), axis=1
+    )  # fmt: skip
+    found = requantization(t, x)
+    assert found is not None or not straight
+    if found is not None:
+        xs = np.repeat(np.arange(x.lo, x.hi + 1, x.step)[:, None], channels, axis=1)
+        assert (found.apply(xs) == counted(t, xs)).all()
+
+
+def test_the_shift_is_the_smallest():
+    """Every factor and offset with one shift less fails, for each of many small tables."""
+    tried = 0
+    for seed in range(60):
+        random = np.random.default_rng([12, seed])
+        x, count = Int(0, int(random.integers(4, 20))), int(random.integers(1, 5))
+        t = lines(random, x, 1, count)
+        found = requantization(t, x)
+        if found.shift == 0:
+            continue
+        tried += 1
+        xs, one = np.arange(x.lo, x.hi + 1), 1 << (found.shift - 1)
+        factor = np.arange(count * one + 2)[:, None, None]
+        offset = np.arange(-factor.max() * x.hi - one, (count + 1) * one + 1)[None, :, None]
+        tries = np.clip((factor * xs + offset) >> (found.shift - 1), 0, count)
+        assert not (tries == counted(t, xs[:, None])[:, 0]).all(-1).any()
+    assert tried > 20
+
+
+def test_steps_on_no_line_are_refused():
+    """Steps of 1, 1, 9, 1 lie on no line."""
+    assert requantization(np.array([[1, 2, 3, 12, 13]]), Int(0, 20)) is None
+    assert requantization(np.array([[1, 2, 3, 12, 13]]), Int(0, 4)) is not None  # the last two never come
+    assert requantization(np.zeros((1, 256), int), Int(0, 1)) is None
+    assert requantization(np.zeros((2, 0), int), Int(0, 1)) is None
+
+
+def test_rows_that_never_change_and_bipolar_x():
+    found = requantization(np.array([[-9, -9], [90, 99], [0, 7]]), Int(-4, 7))
+    xs = np.repeat(np.arange(-4, 8)[:, None], 3, axis=1)
+    assert (found.apply(xs) == counted(np.array([[-9, -9], [90, 99], [0, 7]]), xs)).all()
+    flips = requantization(np.array([[0], [-1], [2]]), Int(-1, 1, 2))
+    assert flips.apply(np.array([[0, 0, 0], [1, 1, 1]])).tolist() == [[0, 1, 0], [1, 1, 0]]
+
+
+# case -> LUTs, registers, DSP blocks: Yosys 0.70, synth_ecp5 -nowidelut.
+MEASURED = {
+    (0, Int(-(2**19), 2**19 - 1), 4, 8, 255, 0): (708, 883, 16),
+    (0, Int(-(2**11), 2**11 - 1), 4, 16, 15, 1): (1617, 2800, 0),
+    (0, Int(-(2**11), 2**11 - 1), 4, 16, 15, 0): (305, 593, 4),
+}
+
+
+@pytest.mark.parametrize("args", MEASURED, ids=str)
+def test_estimate_is_near_what_yosys_gave(args):
+    lut, ff, dsp = MEASURED[args]
+    estimate = REQUANTIZE.resources(values(case(*args).params), "ecp5")
+    assert estimate.lut == pytest.approx(lut, rel=0.15)
+    assert estimate.ff == pytest.approx(ff, rel=0.2)
+    assert (estimate.dsp, estimate.bram) == (dsp, 0)
+
+
+def test_lanes_that_do_not_divide_are_reported(tmp_path):
+    made = case(*CASES[0])
+    rom_free = made.params | {"C": 3, "PE": 2, "FACTORS": 0, "OFFSETS": 0}
+    assert complaint(REQUANTIZE, rom_free, tmp_path).splitlines()[0] == "gw_requantize: PE must divide C"
