@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from gatewright.errors import GraphError
 from layout_cases import assert_equal_to_ort, code_net, float_net, plain_net
+from qdq_models import QdqNet, imported
+from qonnx_models import Net, execute, run
 
 IMAGE, TOKENS, FLAT, BLOCKS = (1, 4, 6, 8), (1, 5, 12), (1, 12), (1, 3, 2, 4, 6)
 
@@ -49,7 +52,7 @@ def pad(pads, mode="constant", axes=None):
 def gather(indices, axis, shape=None):
     """A Gather node's builder."""
     return lambda net, x: net.node(
-        "Gather", x, net.const(np.reshape(indices, shape or (-1,)), np.int64), axis=axis
+        "Gather", x, net.const(np.reshape(indices, (-1,) if shape is None else shape), np.int64), axis=axis
     )
 
 
@@ -137,3 +140,78 @@ def test_codes(case, kind):
         kind = TensorProto.UINT8
     shape, build = MOVES[case]
     assert_equal_to_ort(*code_net(shape, build, kind))
+
+
+OLDER = {
+    "slice": (9, lambda n, x: n.node("Slice", x, starts=[1, -5], ends=[3, 100], axes=[1, 3])),
+    "slice no axes": (9, lambda n, x: n.node("Slice", x, starts=[0, 1], ends=[1, 4])),
+    "split": (12, lambda n, x: n.node("Split", x, axis=1, split=[1, 3], outputs=2)),
+    "split equal": (12, lambda n, x: n.node("Split", x, axis=2, outputs=3)),
+    "pad": (10, lambda n, x: n.node("Pad", x, pads=[0, 0, 1, 2, 0, 0, 0, 1], value=-0.75)),
+}
+
+
+@pytest.mark.parametrize("case", OLDER)
+def test_older_forms(case):
+    """Attributes that later became operands; against qonnx's executor, as opset 9 has no QuantizeLinear."""
+    opset, build = OLDER[case]
+    net = Net(IMAGE, opset)
+    model = net.build(build(net, net.quant("x", 0.25)))
+    x = np.random.default_rng(0).normal(size=IMAGE).astype(np.float32)
+    np.testing.assert_array_equal(run(imported(model), x), execute(model, x))
+
+
+def test_slices_of_the_float_input():
+    """Parts of the input with one quantizer each, all the same, before or behind other moves."""
+    net = QdqNet(IMAGE)
+    split([1, 3], axis=1)(net, net.node("Mul", "x", net.const(-0.5)))
+    parts = [net.quantize(p, 0.043, 80) for p in net.nodes[-1].output]
+    turned = net.node("Transpose", parts[1], perm=[0, 2, 3, 1])
+    net.integer[turned] = TensorProto.UINT8
+    assert_equal_to_ort(net, (parts[0], turned))
+
+
+def test_input_shuffled_before_its_quantizer():
+    """Blocks of the input become channels while it still holds floats."""
+    net = QdqNet(IMAGE)
+    assert_equal_to_ort(net, (net.quantize(net.node("SpaceToDepth", "x", blocksize=2), 0.043, 80),))
+
+
+ERRORS = {
+    "slice batch": (slice_([0], [0], [0]), r"slices must keep some of the 1 elements, not 0:0:1"),
+    "slice empty": (slice_([3], [2], [1]), r"slices must keep some of the 4 elements, not 3:2:1"),
+    "slice number": (slice_([1, 2], [3], [1]),
+        (r"starts, ends, axes and steps must be as many, and no step 0, not \[1, 2\], \[3\], \[1\], "
+        r"\[1, 1\]")),
+    "slice step": (slice_([1], [3], [1], [0]), r"starts, ends, axes and steps must be as many, .*"),
+    "split sizes": (split([1, 2], axis=1), r"the 2 parts must be of at least 1 and sum to 4, not \[1, 2\]"),
+    "split batch": (split([1], 1, axis=0), r"the axis must not be the batch"),
+    "split number": (split(None, 2, axis=1, num_outputs=-1), r"num_outputs must be at least 1, not -1"),
+    "gather range": (gather([4], 1), r"indices must lie in -4\.\.3, not \[4\]"),
+    "gather batch": (gather([0], 0), r"the axis must not be the batch"),
+    "gather all": (lambda n, x: gather([5], 1, ())(n, n.node("Flatten", x)),
+        r"an axis besides the batch must stay\. Gather with a list of one index\."),
+    "gather floats": (lambda n, x: n.node("Gather", x, n.const([1.0]), axis=1),
+        r"input 1 \(the indices\) must hold integers, not float32"),
+    "gather many": (lambda n, x: gather(list(range(191, -1, -1)) * 22, 1)(n, n.node("Flatten", x)),
+        r"elements must come in at most 4096 runs, not 4203"),
+    "flatten": (one("Flatten", axis=5), r"the axis must be one of 4, not 5"),
+    "flatten behind": (one("Flatten", axis=4), r"the new shape must keep the batch axis of 1 first .*"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_refused(case):
+    """The message says what the rule is, and what the node has."""
+    net, outputs = plain_net(IMAGE, ERRORS[case][0])
+    with pytest.raises(GraphError, match=rf"\n  \w+ '\w+': {ERRORS[case][1]}$"):
+        imported(net.build(*outputs))
+
+
+def test_varying_scale_behind_a_slice_of_the_float_input():
+    """Only a scale per channel of the whole input can be its encoding."""
+    net = QdqNet(IMAGE)
+    y = net.node("Mul", slice_([1], [3], [1])(net, "x"), net.const([[[1.0]], [[2.0]]]))
+    message = r"a scaling that varies must not lie between a slice of the model's float input and its .*"
+    with pytest.raises(GraphError, match=rf"\n  QuantizeLinear '\w+': {message}$"):
+        imported(net.build(net.quantize(y, 0.1)))

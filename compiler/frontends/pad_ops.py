@@ -122,7 +122,7 @@ def _with_number(tensor: Tensor, constant: np.generic) -> tuple[Tensor, int]:
 
 
 def _number(tensor: Tensor, constant: np.float32) -> int | None:
-    """The integer whose float is the constant for all parameters, or None."""
+    """The integer next to 0 whose float is the constant for all parameters, or None."""
     dtype, chain = tensor.value.type.dtype, tensor.chain
     if chain.only_scale() and constant == 0:
         return 0
@@ -130,6 +130,7 @@ def _number(tensor: Tensor, constant: np.float32) -> int | None:
         candidates = np.array([0] if dtype.lo <= 0 <= dtype.hi else [], dtype=np.int64)
     else:
         candidates = np.arange(dtype.lo, dtype.hi + 1, dtype.step)
+        candidates = candidates[np.argsort(np.abs(candidates), kind="stable")]
     rows = prod(chain.shape(tensor.rank))
     for part in np.array_split(candidates, max(len(candidates) * rows // _MAX_FLOATS, 1)):
         floats = chain.moved(lambda p: p[..., None]).apply(part.reshape((1,) * tensor.rank + (-1,)))
