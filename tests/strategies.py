@@ -6,12 +6,14 @@ Hypothesis draws the structure and one seed; numpy draws constants and inputs fr
 import numpy as np
 from hypothesis import strategies as st
 
+from branch_makers import add_join
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph, Node
 from gatewright.compiler.ir.ops import (
     OPS,
     Add,
+    ArgMax,
     BatchMatMul,
     Concat,
     Conv2d,
@@ -56,6 +58,19 @@ _MORE_MOTIFS = (
     (ReduceSum, Threshold, MatMul, Lookup),
     (Lookup, BatchMatMul, Threshold),
     (Slice, Mul, Concat, Lookup),
+    # One function of an element after another.
+    (Threshold, Lookup, Threshold),
+    (Lookup, Mul, Add, Lookup),
+    (Threshold, Threshold, Add),
+    # What is narrowed behind copies, and layouts on their way down.
+    (Upsample, Threshold, Pad, Lookup),
+    (Conv2d, DepthToSpace, Threshold),
+    (Concat, Threshold, Conv2d),
+    (Transpose, Slice, Pad, Transpose),
+    (Transpose, Reshape, Transpose, Reshape, Transpose),
+    (Transpose, ReduceSum, Lookup, Reshape),
+    (Transpose, SumPool, Upsample, MaxPool, Transpose),
+    (Transpose, MatMul, ArgMax),
 )
 
 # Float thresholds are drawn for inputs of up to 8 bits; more would only be slow.
@@ -90,8 +105,11 @@ def graphs_with_inputs(draw) -> tuple[Graph, tuple[np.ndarray, ...]]:
         b.input()
     inputs = tuple(b.values)
     for _ in range(b.integer(0, 4)):
-        kind = b.integer(0, 4)
-        steps = b.one_of(*_MOTIFS) if kind > 1 else b.one_of(*_MORE_MOTIFS)
+        kind = b.integer(0, 5)
+        if kind == 5:
+            add_join(b)
+            continue
+        steps = b.one_of(*_MOTIFS) if kind > 2 else b.one_of(*_MORE_MOTIFS)
         for op in steps if kind else [b.one_of(*OPS) for _ in range(3)]:
             b.add(op)
     used = {id(v) for node in b.values if isinstance(node, Node) for v in node.inputs}

@@ -8,7 +8,20 @@ from hypothesis import given
 
 from gatewright.compiler.ir.boundary import InputEncoding, plain_output
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
-from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold, Transpose
+from gatewright.compiler.ir.ops import (
+    Add,
+    Concat,
+    Conv2d,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Mul,
+    Pad,
+    Reshape,
+    Threshold,
+    Transpose,
+    Upsample,
+)
 from gatewright.compiler.ir.text import to_text
 from gatewright.compiler.passes.absorb_transpose_into_matmul import absorb_transpose_into_matmul
 from gatewright.compiler.passes.pipeline import DEFAULT, run
@@ -119,7 +132,52 @@ def _shared_product():
     return _graph(_act(Add()(y, const(5)), [1, 2]), y)
 
 
+def _lookups():
+    x, y = input_of("x", (2,), -2, 1), input_of("y", (2,), 0, 3)
+    identity, shifted = Lookup(-3)(x, const(-3, -2, -1, 0, 1)), Lookup()(y, const(5, 6, 7, 8))
+    factors = Lookup()(y, const([0, 2, 4, 6], [0, -3, -6, -9]))
+    steps = Lookup(-4)(x, const(0, 0, -7, -7, -7, 9, 0))
+    return _graph(identity, shifted, factors, steps, Lookup(-3)(x, const([9, 4, 0, 1, 5], [0, 4, 0, 1, 5])))
+
+
+def _elementwise():
+    x = input_of("x", (2,), -100, 100)
+    inner = Threshold(-1)(x, const([-50, 0, 50], [-9, 0, 9]))
+    squares = Lookup(-9)(input_of("y", (2,), -2, 2), Const(np.arange(-9, 10) ** 2))
+    return _graph(
+        Threshold(0, 2)(inner, const([0, 2, 2])),
+        Add()(Threshold()(x, const([7])), const(-1)),
+        Lookup(-1)(Threshold(-1)(x, const([-5, 5])), const(3, -3, 3)),
+        Mul()(squares, const(-5)),
+    )
+
+
+def _swish():
+    x = input_of("x", (2,), -2, 2)
+    return _graph(Mul()(x, Lookup(-2)(x, const(1, 2, 4, 6, 7), name="sigmoid"), name="swish"))
+
+
+def _residual():
+    a, b = input_of("a", (2,), -8, 7), input_of("b", (2,), 0, 15)
+    f, g = Lookup(-8)(a, Const(np.arange(-8, 8) * 1000003 // 7)), Mul()(b, const(-71000))
+    sums = _act(Add()(f, g, name="sum"), list(range(-500000, 500001, 100000)))
+    key = Add()(Mul()(a, const(16)), b)
+    products = np.rint(np.outer(np.arange(-8, 8), np.arange(16)) * 0.03).astype(int)
+    return _graph(sums, Lookup(-128)(key, Const(products.ravel()), name="gate"))
+
+
+def _moves():
+    x, y = _image(), input_of("y", (4, 3, 1), -8, 7)
+    both = _act(Concat(2)(x, y, name="join"), [0], [1], [2])
+    return _graph(both, Threshold()(Upsample((2, 1))(Pad((1, 0, 0, 0, 0, 0), 9)(x)), const([0, 9])))
+
+
 EXAMPLES = {
+    "simplify_lookup": _lookups,
+    "merge_elementwise": _elementwise,
+    "merge_branches": _swish,
+    "narrow_pairs": _residual,
+    "sink_moves": _moves,
     "propagate_constants": lambda: _graph(Add()(_linear(), Add()(const(1, 2), const(3)))),
     "simplify_shapes": _shapes,
     "sink_transpose": _sink,

@@ -12,9 +12,9 @@ from .layout import Perm, compose, is_identity, permutation_of
 def absorb_transpose_into_input(graph: Graph) -> Graph:
     """input -> transpose(p)  ->  input whose encoding permutes by p as well. Exact.
 
-    Also through thresholds with one row and scalar Add and Mul in between. Every use of the input must
-    come to the same permutation; a Reshape that only moves axes of size 1 counts as one. A graph
-    without encodings is given plain ones first, so that the caller's layout stays on record.
+    Also through thresholds and tables with one row and scalar Add and Mul in between. Every use of the
+    input must come to the same permutation; a Reshape that only moves axes of size 1 counts as one. A
+    graph without encodings is given plain ones first, so that the caller's layout stays on record.
     """
     while (absorbed := _absorb(graph)) is not graph:
         graph = absorbed

@@ -13,7 +13,7 @@ from .rewrite import Users, rewrite
 def absorb_transpose_into_matmul(graph: Graph) -> Graph:
     """matmul(reshape(transpose(x, p)), w)  ->  matmul(reshape(x), rows of w permuted). Exact.
 
-    Also through per-tensor nodes (thresholds with one row, scalar Add and Mul) and more reshapes
+    Also through per-tensor nodes (thresholds and tables with one row, scalar Add and Mul) and more reshapes
     between the two, where nothing else uses what those nodes compute. Leading axes that ``w`` does
     not sum over must stay in place.
     """

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..ir.graph import Const, Node, Value
-from ..ir.ops import Add, Conv2d, MatMul, Mul, Threshold
+from ..ir.ops import Add, Conv2d, Lookup, MatMul, Mul, Threshold
 from ..ir.types import Int, TensorType, range_of
 
 
@@ -31,10 +31,12 @@ def _per_channel(value: np.ndarray, type_: TensorType) -> np.ndarray | None:
 
 
 def is_per_tensor(node: Node) -> bool:
-    """Whether the node treats every element alike: one row of thresholds, a scalar Add or Mul."""
-    if not isinstance(node.op, Threshold | Add | Mul) or isinstance(node.inputs[0], Const):
+    """Whether the node treats every element alike: one row of thresholds or table, a scalar Add or Mul."""
+    if not isinstance(node.op, Threshold | Lookup | Add | Mul) or isinstance(node.inputs[0], Const):
         return False
     z = node.inputs[1]
+    if isinstance(node.op, Lookup):
+        return len(z.type.shape) == 1
     if isinstance(node.op, Threshold):
         return z.type.shape[0] == 1
     return isinstance(z, Const) and z.type.shape == (1,)

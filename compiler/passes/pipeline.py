@@ -18,10 +18,15 @@ from .absorb_transpose_into_output import absorb_transpose_into_output
 from .clip_thresholds import clip_thresholds
 from .conv_to_matmul import conv_to_matmul
 from .drop_identity_threshold import drop_identity_threshold
+from .merge_branches import merge_branches
+from .merge_elementwise import merge_elementwise
 from .merge_threshold_rows import merge_threshold_rows
+from .narrow_pairs import narrow_pairs
 from .propagate_constants import propagate_constants
+from .simplify_lookup import simplify_lookup
 from .simplify_shapes import simplify_shapes
 from .sink_maxpool import sink_maxpool
+from .sink_moves import sink_moves
 from .sink_reshape import sink_reshape
 from .sink_transpose import sink_transpose
 
@@ -43,6 +48,7 @@ DEFAULT: tuple[Pass, ...] = (
     conv_to_matmul,
     sink_reshape,
     sink_maxpool,
+    sink_moves,
     simplify_shapes,
     # Arithmetic: into the weights where it can go, else into the thresholds.
     absorb_add_into_linear,
@@ -52,7 +58,14 @@ DEFAULT: tuple[Pass, ...] = (
     absorb_mul_into_threshold,
     absorb_add_into_threshold,
     sink_maxpool,
+    sink_moves,
     absorb_bias_into_threshold,
+    # Functions of one element, and of a pair: small factors before tables, tables before wide sums.
+    narrow_pairs,
+    merge_branches,
+    merge_elementwise,
+    narrow_pairs,
+    simplify_lookup,
     # Thresholds in their narrowest form.
     clip_thresholds,
     merge_threshold_rows,

@@ -2,22 +2,30 @@
 
 from dataclasses import replace
 
-from ..ir.graph import Const, Graph, Node, Value
-from ..ir.ops import Add, Mul, Reshape, Threshold, Transpose
-from .channels import is_per_tensor
+from ..ir.graph import Const, Graph, Input, Node, Value
+from ..ir.ops import Add, Concat, Mul, Reshape, Transpose
 from .layout import Perm, compose, inverse, is_identity
+from .transposed_ops import SINKS
 
-_ELEMENTWISE = Threshold | Add | Mul
+# Ops of several tensors, which must all come with the same transpose.
+_JOINS = Add | Mul | Concat
 
 
 def sink_transpose(graph: Graph) -> Graph:
-    """threshold(transpose(x), t)        ->  transpose(threshold(x, t))
-    add(transpose(x, p), transpose(z, p))  ->  transpose(add(x, z), p), and mul alike
-    add(transpose(x), constant)            ->  transpose(add(x, constant)), and mul alike
+    """threshold(transpose(x), t)            ->  transpose(threshold(x, t)), and lookup alike
+    add(transpose(x, p), transpose(z, p))    ->  transpose(add(x, z), p), and mul and concat alike
+    add(transpose(x), constant)              ->  transpose(add(x, constant)), and mul and concat alike
+    slice(transpose(x))                      ->  transpose(slice(x)), and pad and reduce_sum alike
+    maxpool(transpose(x))                    ->  transpose(maxpool(x)), where rows and columns change
+        places, and sumpool and upsample alike
+    matmul(transpose(x))                     ->  transpose(matmul(x)), where the last axis stays, and
+        argmax alike
+    reshape(transpose(x))                    ->  transpose(reshape(x)), where axes are split or joined
 
     Exact. Only where a Transpose, a Reshape or an output follows, perhaps after more such ops, so that
     the Transpose can meet its inverse or be absorbed. Per-channel operands need the channels to stay
-    last. Transposes that meet on the way become one.
+    last. Transposes that meet on the way become one. An input of the graph joins what is transposed
+    through an inverse transpose, which the input can absorb.
     """
     return _Sink(graph).run()
 
@@ -56,45 +64,56 @@ class _Sink:
             return node, None
         return Node(node.op, operands, node.name), None
 
-    def _sunk(self, node: Node) -> tuple[Value, Perm] | None:
-        (x, perm), (z, other) = (self.new[id(v)] for v in node.inputs)
-        if isinstance(x, Const) and not isinstance(z, Const):
-            moved = self._constant(node, x, other)
-            return moved and (Node(node.op, (moved, z), node.name), other)
-        if perm is None:
+    def _sunk(self, node: Node) -> tuple[Value, Perm | None] | None:
+        found = self._sources(node)
+        if found is None:
             return None
-        if isinstance(z, Const):
-            z = self._constant(node, z, perm)
-        elif other != perm:
+        sunk = SINKS[type(node.op)](node, *found)
+        if sunk is None:
             return None
-        return z and (Node(node.op, (x, z), node.name), perm)
+        op, operands, perm = sunk
+        if (
+            isinstance(op, Reshape)
+            and isinstance(operands[0], Node)
+            and isinstance(operands[0].op, Transpose)
+        ):
+            operands = (self._made(operands[0].inputs[0], operands[0].op.perm),)
+        return Node(op, operands, node.name), (None if is_identity(perm) else perm)
 
-    def _constant(self, node: Node, const: Const, perm: Perm | None) -> Const | None:
-        """The constant operand as it must be above a transpose by ``perm``, None where it cannot."""
-        if perm is None:
+    def _sources(self, node: Node) -> tuple[tuple[Value, ...], Perm] | None:
+        """The operands before their common permutation, and the permutation; None where they differ."""
+        pairs = [self.new[id(v)] for v in node.inputs]
+        # Weights and tables stay as they are; the rules look at them.
+        data = pairs if isinstance(node.op, _JOINS) else pairs[:1]
+        perms = {perm for _, perm in data if perm}
+        if len(perms) != 1:
             return None
-        channels_last = perm[-1] == len(perm) - 1
-        if isinstance(node.op, Threshold):
-            return const if channels_last or is_per_tensor(node) else None
-        if const.value.shape == node.type.shape:
-            return Const(const.value.transpose(inverse(perm)), const.name)
-        return const if channels_last or const.value.size == 1 else None
+        (perm,) = perms
+        computed = any(p and not isinstance(v, Input) for v, p in data)
+        sources = []
+        for value, own in data:
+            if own is None and not isinstance(value, Const):
+                if not (isinstance(value, Input) and computed):
+                    return None
+                value = self._made(value, inverse(perm))
+            sources.append(value)
+        return (*sources, *node.inputs[len(data) :]), perm
 
     def _whole(self, value: Value) -> Value:
         source, perm = self.new[id(value)]
-        if perm is None:
-            return source
+        return source if perm is None else self._made(source, perm)
+
+    def _made(self, source: Value, perm: Perm) -> Value:
         if (id(source), perm) not in self.made:
             self.made[id(source), perm] = Transpose(perm)(source)
         return self.made[id(source), perm]
 
 
 def _gains(graph: Graph) -> set[int]:
-    """Ids of the elementwise nodes below which a Transpose may cancel or be absorbed."""
+    """Ids of the nodes below which a Transpose may cancel or be absorbed."""
     found = {id(v) for v in graph.outputs}
     for node in reversed(graph.nodes()):
-        useful = isinstance(node.op, Transpose | Reshape)
-        useful |= isinstance(node.op, _ELEMENTWISE) and id(node) in found
-        if useful:
+        sinks = type(node.op) in SINKS and id(node) in found
+        if sinks or isinstance(node.op, Transpose | Reshape):
             found |= {id(v) for v in node.inputs}
-    return {id(n) for n in graph.nodes() if isinstance(n.op, _ELEMENTWISE) and id(n) in found}
+    return {id(n) for n in graph.nodes() if type(n.op) in SINKS and id(n) in found}
