@@ -122,9 +122,10 @@ def _add_export(commands) -> None:
 
 
 def _add_inspect(commands) -> None:
-    p = commands.add_parser("inspect", help="what a model or a compiled folder holds")
-    p.add_argument("target", metavar="MODEL|DIR", type=Path)
-    p.add_argument("--json", action="store_true")
+    p = commands.add_parser("inspect", help="what becomes of each node of a model; what a folder holds")
+    p.add_argument("target", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
+    p.add_argument("--board", metavar="BOARD", help="also fail where this board's FPGA does not take a node")
+    p.add_argument("--json", action="store_true", help="print what was found as JSON (docs/inspect.md)")
     p.set_defaults(command=_inspect)
 
 
@@ -195,18 +196,21 @@ def _export(args) -> int:
 
 
 def _inspect(args) -> int:
-    from .driver.inspection import inspect, print_inspection
+    from .driver.inspection import inspect, require_taken
+    from .driver.terminal import print_inspection
 
-    found = inspect(args.target)
+    found = inspect(args.target, args.board)
     if args.json:
         print(json.dumps(found, indent=1))
     else:
         print_inspection(found)
+    require_taken(found)
     return 0
 
 
 def _boards(args) -> int:
-    from .driver.inspection import boards_table, describe_board, print_board, print_boards
+    from .driver.inspection import boards_table, describe_board
+    from .driver.terminal import print_board, print_boards
 
     if args.name is None:
         table = boards_table()

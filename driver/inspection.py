@@ -1,93 +1,99 @@
-"""What a model, a compiled folder or a board holds, as a dict and as text."""
+"""What a model, a compiled folder or a board holds, as a dict."""
 
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from ..boards import load as load_board
 from ..boards import names as board_names
-from ..compiler.frontends import load_model
-from ..compiler.ir.graph import Node
+from ..compiler.frontends import survey
+from ..compiler.frontends.importer import SourceRecord, Survey
+from ..compiler.ir.graph import Graph, Node
 from ..compiler.passes.pipeline import run as run_passes
 from ..errors import InputError, LoweringError
-from ..hw.lower import FPGA, Layer
-from ..report import read, show
+from ..report import read
 from . import describe
+from .coverage import Coverage, coverage
 from .output import MARK
+from .sources import owners, partial_graph, source_rows
 
-_PIPE_COLUMNS = 160
+SCHEMA = "gatewright-inspect/1"
 
 
-def inspect(target: Path | str) -> dict:
-    """A model's graph after the passes, or a compiled folder's report.
+def inspect(target: Path | str, board: str | None = None) -> dict:
+    """What becomes of each node of a model's source, and of the model; or a compiled folder's report.
+
+    A model that cannot be imported as a whole is described as far as it can be; ``problems`` says why.
+    With a board, ``problems`` also holds what its FPGA does not take. docs/inspect.md lists the keys.
 
     Raises:
-        GatewrightError: neither a model nor a folder of ours.
+        GatewrightError: neither a readable model nor a folder of ours, or an unknown board.
     """
     target = Path(target)
     if target.is_dir():
+        if board is not None:
+            raise InputError(
+                f"inspect: a board goes with a model, not with {target}, which is compiled for one. Leave "
+                "--board out."
+            )
         return {"kind": "folder", "report": _report(target / MARK)}
-    graph = run_passes(load_model(target))
-    model = describe.model(graph)
-    for layer, node in zip(model["layers"], graph.nodes(), strict=True):
-        layer["targets"] = ["reference", *([FPGA.name] if _lowers(node) else [])]
-    return {"kind": "model", "file": target.name, "model": model, "output": describe.output(graph)}
+    chosen = None if board is None else describe.board(load_board(board))
+    found = survey(target)
+    graph, nodes, covered = _final(found)
+    rows = source_rows(found.records, nodes, covered)
+    problems = [f"{r['op']} {r['name']!r}: {r['problem']}" for r in rows if r["problem"]] + list(found.faults)
+    if chosen:
+        problems += [f"{r['op']} {r['name']!r}: {t}" for r in rows for t in r["refusals"]]
+        problems += covered.faults
+    return {
+        "kind": "model",
+        "schema": SCHEMA,
+        "file": target.name,
+        "format": found.format,
+        "board": chosen,
+        "nodes": rows,
+        "model": _model(graph, covered, found.records) if graph else None,
+        "output": describe.output(graph) if graph else None,
+        "problems": problems,
+    }
 
 
-def _lowers(node: Node) -> bool:
-    """Whether the FPGA takes this node: rules refuse some shapes and types of the ops that they are for."""
-    try:
-        rule = FPGA.rule(node)
-        layer = Layer(node, "layer", node.inputs[0].type.dtype, node.type.dtype)
-        rule.lower(layer, next(rule.folds(layer)))
-    except LoweringError:
-        return False
-    return True
+def require_taken(found: dict) -> None:
+    """Raise LoweringError, listing all problems of an ``inspect`` of a model that has any."""
+    problems = found.get("problems")
+    if problems:
+        where = f" on {found['board']['name']}" if found["board"] else ""
+        reasons = "1 reason" if len(problems) == 1 else f"{len(problems)} reasons"
+        raise LoweringError(
+            f"inspect: every node of {found['file']} must be taken{where}, but not all are ({reasons}):\n"
+            + "\n".join(f"  {p}" for p in problems)
+        )
+
+
+def _final(found: Survey) -> tuple[Graph | None, list[Node], Coverage]:
+    """The whole graph after the passes, else None; its nodes, or those of what could be imported."""
+    if found.graph is not None:
+        graph = run_passes(found.graph)
+        return graph, graph.nodes(), coverage(graph)
+    part = partial_graph(found.records, found.name)
+    if part is None:
+        return None, [], Coverage({})
+    part = run_passes(part)
+    return None, part.nodes(), Coverage(coverage(part).refused)
+
+
+def _model(graph: Graph, covered: Coverage, records: tuple[SourceRecord, ...]) -> dict:
+    """The graph as reports have it, each layer with its node of the source and the targets that take it."""
+    model, nodes = describe.model(graph), graph.nodes()
+    for layer, node, owner in zip(model["layers"], nodes, owners(records, nodes), strict=True):
+        layer["node"] = None if owner is None else records[owner].name
+        layer["targets"] = covered.targets([node])
+    return model
 
 
 def _report(path: Path) -> dict:
     if not path.is_file():
         raise InputError(f"inspect: {path.parent} must hold {path.name} from 'gatewright compile'")
     return read(path)
-
-
-def _console() -> Console:
-    """Standard output; a pipe or a file has no width to break tables at."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
-
-
-def print_inspection(found: dict) -> None:
-    """The same for people."""
-    console = _console()
-    if found["kind"] == "folder":
-        show(found["report"], console)
-        return
-    model, output = found["model"], found["output"]
-    source = model["input"]
-    console.print(
-        f"[bold]{escape(model['name'])}[/]: input {_shape(source['shape'])} in {_range(source['range'])}, "
-        f"output {_shape(output['shape'])} in {_range(output['range'])}, "
-        f"{model['macs']:,} MAC, {model['parameters']:,} weights",
-        highlight=False,
-    )
-    table = Table("layer", "op", "result", "weights", "MAC", "targets")
-    for layer in model["layers"]:
-        bits = f"{layer['weight_bits']} bit" if layer["weight_bits"] else ""
-        macs, targets = f"{layer['macs']:,}", ", ".join(layer["targets"])
-        table.add_row(*map(escape, (layer["name"], layer["op"], layer["type"], bits, macs, targets)))
-    console.print(table)
-
-
-def _shape(shape: list[int]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
-
-
-def _range(r: list[int]) -> str:
-    return f"{r[0]}..{r[1]}" + (f" by {r[2]}" if r[2] != 1 else "")
 
 
 def boards_table() -> list[dict]:
@@ -107,30 +113,3 @@ def _board_row(name: str) -> dict:
 def describe_board(name: str) -> dict:
     """Everything known of a board, each figure with its source."""
     return asdict(load_board(name))
-
-
-def print_boards(table: list[dict]) -> None:
-    """The boards for people."""
-    shown = Table("name", "board", "part", "LUT", "BRAM", "DSP", "bitstream")
-    for b in table:
-        c = b["capacity"]
-        can = "yes" if b["bitstream"] else "no (resources only)"
-        shown.add_row(b["name"], b["title"], b["part"], f"{c['lut']:,}", f"{c['bram']}", f"{c['dsp']}", can)
-    _console().print(shown)
-
-
-def print_board(board: dict) -> None:
-    """One board for people: keys and values, tables indented."""
-    console = Console(highlight=False)
-    for line in _lines(board, ""):
-        console.print(escape(line), soft_wrap=True)
-
-
-def _lines(data: dict, indent: str):
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield f"{indent}{key}:"
-            yield from _lines(value, indent + "  ")
-        elif value not in (None, "", (), []):
-            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            yield f"{indent}{key}: {shown}"

@@ -1,12 +1,12 @@
-"""docs/report.md, written from the schema: ``python -m gatewright.report.docs docs/report.md``."""
+"""The pages of our JSON: ``python -m gatewright.report.docs docs/report.md docs/inspect.md``."""
 
 import json
 import sys
 from pathlib import Path
 
-from .schema import schema
+from .schema import inspection_schema, schema
 
-_INTRODUCTION = """\
+_REPORT = """\
 # report.json
 
 <!-- Written by `python -m gatewright.report.docs docs/report.md` from report/schema.json: edit that. -->
@@ -19,10 +19,29 @@ Every key below is required unless marked optional; unknown keys are let through
 """
 
 
+_INSPECTION = """\
+# gatewright inspect --json
+
+<!-- Written by `python -m gatewright.report.docs docs/inspect.md` from report/inspection.json: edit that. -->
+
+{description}
+
+Every key below is required unless marked optional.
+"""
+
+
 def markdown() -> str:
-    """The page: one table per kind of object, each key with its type, unit and meaning."""
-    root = schema()
-    parts = [_INTRODUCTION.format(description=root["description"]), "## The report\n", _table(root, root)]
+    """docs/report.md: one table per kind of object, each key with its type, unit and meaning."""
+    return _page(_REPORT, "The report", schema())
+
+
+def inspection_markdown() -> str:
+    """docs/inspect.md, in the same form."""
+    return _page(_INSPECTION, "The inspection", inspection_schema())
+
+
+def _page(introduction: str, title: str, root: dict) -> str:
+    parts = [introduction.format(description=root["description"]), f"## {title}\n", _table(root, root)]
     for key, definition in root["$defs"].items():
         fields = _fields(definition, root)
         if fields:
@@ -94,4 +113,6 @@ def _bounds(field: dict) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(markdown(), "utf-8")
+    pages = {"report.md": markdown, "inspect.md": inspection_markdown}
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(pages[path.name](), "utf-8")

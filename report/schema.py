@@ -14,12 +14,22 @@ from ..errors import InputError
 
 _ARTICLES = {"array": "an array", "object": "an object", "integer": "an integer", "null": "null"}
 _HINT = "docs/report.md lists every key."
+# What inspections and reports tell in the same words.
+_SHARED = ("range", "shape", "amounts", "input", "board", "output")
 
 
 @cache
 def schema() -> dict:
     """The JSON Schema (draft 2020-12) of a report; not to be changed by the caller."""
     return json.loads(files(__package__).joinpath("schema.json").read_text("utf-8"))
+
+
+@cache
+def inspection_schema() -> dict:
+    """The JSON Schema of what ``inspect`` prints for a model; shares some definitions with the report's."""
+    own = json.loads(files(__package__).joinpath("inspection.json").read_text("utf-8"))
+    shared = {key: schema()["$defs"][key] for key in _SHARED}
+    return own | {"$defs": own["$defs"] | shared}
 
 
 @cache

@@ -62,7 +62,7 @@ def qoperator() -> list[bytes]:
 
 def _static(form: QuantFormat) -> bytes:
     rng = np.random.default_rng(3)
-    net = Net((1, 2, 6, 6), 17)
+    net = QdqNet((1, 2, 6, 6), 17)
     w = [net.const(rng.normal(size=s)) for s in ((3, 2, 3, 3), (3, 3, 1, 1), (27, 4))]
     y = net.node("Relu", net.node("Conv", "x", w[0], net.const(rng.normal(size=3)), pads=[1, 1, 1, 1]))
     y = net.node("Add", y, net.node("Conv", y, w[1]))

@@ -1,0 +1,64 @@
+"""Which targets take which nodes of an integer graph, and why not; every node is asked."""
+
+from dataclasses import dataclass
+
+from ..compiler.export_onnx.model import RULES as EXPORT_RULES
+from ..compiler.ir.graph import Graph, Node
+from ..errors import LoweringError
+from ..hw.build import layers
+from ..hw.lower import FPGA, Layer
+
+REFERENCE, ONNX = "reference", "onnx"
+TARGETS = (REFERENCE, ONNX, FPGA.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What the FPGA target refuses of a graph.
+
+    Attributes:
+        refused: by ``id(node)``, why a node is not taken and what to do.
+        faults: what belongs to no node: the graph's inputs, outputs and joins.
+    """
+
+    refused: dict[int, str]
+    faults: tuple[str, ...] = ()
+
+    def targets(self, nodes: list[Node]) -> list[str]:
+        """The targets that take all of these nodes."""
+        takes = {
+            REFERENCE: True,
+            ONNX: all(type(n.op) in EXPORT_RULES for n in nodes),
+            FPGA.name: not any(id(n) in self.refused for n in nodes),
+        }
+        return [t for t in TARGETS if takes[t]]
+
+
+def coverage(graph: Graph) -> Coverage:
+    """What the FPGA target makes of each node, and of the graph as a whole; nothing is lowered for good."""
+    reasons = {id(n): _refusal(n) for n in graph.nodes()}
+    refused = {key: reason for key, reason in reasons.items() if reason}
+    try:
+        layers(graph)
+    except LoweringError as error:
+        # Where a node has no rule this says so once more; else it is about how the nodes are joined.
+        if not refused:
+            return Coverage({}, (str(error),))
+    return Coverage(refused)
+
+
+def _refusal(node: Node) -> str:
+    """Why the FPGA does not take this node; empty where it does.
+
+    Rules refuse some shapes and types of the ops that they are for, some of them only when they lower.
+    """
+    try:
+        rule = FPGA.rule(node)
+        layer = Layer(node, "layer", node.inputs[0].type.dtype, node.type.dtype)
+        fold = next(rule.folds(layer), None)
+        if fold is None:
+            return f"fpga: {node.op.name} must have a folding, but none is possible (node {node.name!r})"
+        rule.lower(layer, fold)
+    except LoweringError as error:
+        return str(error)
+    return ""

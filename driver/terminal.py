@@ -1,0 +1,99 @@
+"""Models, compiled folders and boards for people, in the terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..compiler.frontends.importer import BLOCKED, CONSTANT, NOT_NEEDED, REFUSED, TAKEN
+from ..report import show
+from .coverage import TARGETS
+
+_PIPE_COLUMNS = 160
+# What stands for a node that has no layer of its own.
+_NOTHING = {
+    TAKEN: "(within its neighbours)", CONSTANT: "(constant)", NOT_NEEDED: "(not needed)",
+    BLOCKED: "? (behind a refused node)", REFUSED: "refused",
+}  # fmt: skip
+
+
+def _console() -> Console:
+    """Standard output; a pipe or a file has no width to break tables at."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
+
+
+def print_inspection(found: dict) -> None:
+    """The same for people."""
+    console = _console()
+    if found["kind"] == "folder":
+        show(found["report"], console)
+        return
+    where = f" on {found['board']['title']}" if found["board"] else ""
+    console.print(f"[bold]{escape(found['file'])}[/] ({found['format']}){escape(where)}", highlight=False)
+    console.print(_sources(found["nodes"]))
+    if found["model"]:
+        _print_graph(console, found["model"], found["output"])
+
+
+def _sources(nodes: list[dict]) -> Table:
+    """One line per node of the source: what it becomes, and which targets take it."""
+    table = Table("node", "op", "becomes", *TARGETS)
+    for n in nodes:
+        becomes = " + ".join(n["becomes"]) if n["becomes"] else _NOTHING[n["outcome"]]
+        taken = (
+            ["yes" if t in n["targets"] else "no" for t in TARGETS] if n["becomes"] else ["-"] * len(TARGETS)
+        )
+        table.add_row(*map(escape, (n["name"], n["op"], becomes, *taken)))
+    return table
+
+
+def _print_graph(console: Console, model: dict, output: dict) -> None:
+    source = model["input"]
+    console.print(
+        f"[bold]{escape(model['name'])}[/]: input {_shape(source['shape'])} in {_range(source['range'])}, "
+        f"output {_shape(output['shape'])} in {_range(output['range'])}, "
+        f"{model['macs']:,} MAC, {model['parameters']:,} weights",
+        highlight=False,
+    )
+    table = Table("layer", "op", "result", "weights", "MAC", "targets")
+    for layer in model["layers"]:
+        bits = f"{layer['weight_bits']} bit" if layer["weight_bits"] else ""
+        macs, targets = f"{layer['macs']:,}", ", ".join(layer["targets"])
+        name = layer["name"] or f"({layer['node']})"
+        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, macs, targets)))
+    console.print(table)
+
+
+def _shape(shape: list[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _range(r: list[int]) -> str:
+    return f"{r[0]}..{r[1]}" + (f" by {r[2]}" if r[2] != 1 else "")
+
+
+def print_boards(table: list[dict]) -> None:
+    """The boards for people."""
+    shown = Table("name", "board", "part", "LUT", "BRAM", "DSP", "bitstream")
+    for b in table:
+        c = b["capacity"]
+        can = "yes" if b["bitstream"] else "no (resources only)"
+        shown.add_row(b["name"], b["title"], b["part"], f"{c['lut']:,}", f"{c['bram']}", f"{c['dsp']}", can)
+    _console().print(shown)
+
+
+def print_board(board: dict) -> None:
+    """One board for people: keys and values, tables indented."""
+    console = Console(highlight=False)
+    for line in _lines(board, ""):
+        console.print(escape(line), soft_wrap=True)
+
+
+def _lines(data: dict, indent: str):
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        elif value not in (None, "", (), []):
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            yield f"{indent}{key}: {shown}"
