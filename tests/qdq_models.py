@@ -70,14 +70,19 @@ def execute(model: ModelProto, x: np.ndarray) -> np.ndarray:
 
 def execute_all(model: ModelProto, x: np.ndarray) -> list[np.ndarray]:
     """All outputs, in the model's order."""
+    session = session_of(model)
+    return session.run(None, {session.get_inputs()[0].name: x})
+
+
+def session_of(model: ModelProto) -> onnxruntime.InferenceSession:
+    """The model in ONNX Runtime, without graph optimisation."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(None, {session.get_inputs()[0].name: x})
 
 
 def imported(model: ModelProto) -> Graph:

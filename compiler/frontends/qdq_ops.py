@@ -135,12 +135,21 @@ def _dequantized(tensor: Tensor, scale: np.ndarray, points: np.ndarray) -> Tenso
     return replace(rescaled(value, scale), zero_point=int(points.item()))
 
 
-def edge_zero_point(name: str, nodes: Iterable[NodeProto], stored: dict[str, Operand]) -> int:
-    """The zero point of an integer input, where all that dequantize it agree on one; else 0."""
+def edge_zero_point(
+    name: str,
+    nodes: Iterable[NodeProto],
+    places: dict[str, dict[int, int]],
+    stored: dict[str, Operand],
+) -> int:
+    """The zero point of an integer input, where all operators that have one for it agree; else 0.
+
+    ``places`` has the operators' operands, and where the zero point of each is.
+    """
     found = set()
     for node in nodes:
-        if node.op_type == "DequantizeLinear" and node.input[:1] == [name]:
-            point = stored.get(node.input[2]) if len(node.input) > 2 else None
-            known = isinstance(point, Constant) and point.values.size == 1
-            found.add(int(point.values.astype(np.int64).item()) if known else 0)
+        for index, place in places.get(node.op_type, {}).items():
+            if list(node.input[index : index + 1]) == [name]:
+                point = stored.get(node.input[place]) if len(node.input) > place else None
+                known = isinstance(point, Constant) and point.values.size == 1
+                found.add(int(point.values.astype(np.int64).item()) if known else 0)
     return found.pop() if len(found) == 1 else 0

@@ -20,11 +20,14 @@ from ...errors import GraphError
 from ..ir.boundary import OutputDecoding, plain_input
 from ..ir.graph import Graph, Value
 from .constants import COMPUTED, MAX_ELEMENTS, compute, literal
-from .handlers import ADVICE, DEFAULT_ADVICE, HANDLERS
+from .handlers import ADVICE as FLOAT_ADVICE
+from .handlers import DEFAULT_ADVICE
+from .handlers import HANDLERS as FLOAT_HANDLERS
 from .importer import Importer, Item, Survey
 from .join_ops import as_multiples
 from .onnx_file import read_model, tensor_array
 from .qdq_ops import QDQ_DOMAINS, coded, edge_zero_point
+from .qoperator_handlers import QOPERATOR_ADVICE, QOPERATORS, ZERO_POINTS
 from .quantize import (
     encode_input,
     integer_input,
@@ -43,6 +46,8 @@ QUANTIZER_DOMAINS = (
     "", "onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general", "finn",
 )  # fmt: skip
 _STANDARD_DOMAINS = ("", "ai.onnx")
+HANDLERS = FLOAT_HANDLERS | QOPERATORS
+ADVICE = FLOAT_ADVICE | QOPERATOR_ADVICE
 
 
 def load_qonnx(path: str | os.PathLike) -> Graph:
@@ -140,10 +145,10 @@ class OnnxImporter(Importer):
             bounds = (int(annotated.min()), int(annotated.max()), step)
         if bounds is None:
             raise GraphError(f"{label} must be float32, or integers of at most 16 bits")
-        zero = edge_zero_point(key, self.source.node, self.operands)
+        zero = edge_zero_point(key, self.source.node, ZERO_POINTS, self.operands)
         tensor = integer_input(name, shape, *bounds, zero)
         self.inputs[name] = (tensor.value, replace(plain_input(shape), zero_point=zero))
-        self.operands[key] = tensor
+        self.operands[key] = replace(tensor, integer=kind.elem_type != TensorProto.FLOAT)
 
     def _datatype(self, name: str) -> BaseDataType:
         """FINN's annotation of a tensor; float32 where it has none."""
