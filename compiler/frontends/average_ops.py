@@ -47,15 +47,24 @@ def lower_reduce_mean(node: SourceNode) -> tuple[Tensor]:
 
 def _mean(node: SourceNode, tensor: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
     count = prod(tensor.shape[a] for a in axes)
-    given = _summands(tensor, axes, count)
+    total = sum_over(node, tensor, axes, keep)
+    return _divided(total, np.full((1,) * total.rank, count))
+
+
+def sum_over(node: SourceNode, tensor: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    """The sum over some axes of a frame, rounded to float32 once; ``keep`` leaves them as axes of size 1.
+
+    Raises:
+        GraphError: no axis would be left, or sums that float64 does not hold.
+    """
+    given = _summands(tensor, axes, prod(tensor.shape[a] for a in axes))
     # Sums over the leading axes, as images are (H, W, C) in the graph.
     rest = tuple(a for a in range(tensor.rank) if a not in axes)
     total = ReduceSum(tuple(range(len(axes))))(transpose(given.value, (*axes, *rest)), name=node.name)
     shape = tuple(1 if a in axes else d for a, d in enumerate(tensor.shape) if keep or a not in axes)
     if not shape:
         raise GraphError("an axis besides the batch must stay. Set keepdims.")
-    scale = given.scale if keep else given.scale.squeeze(axes)
-    return _divided(shaped(total, shape), scale, np.full((1,) * len(shape), count))
+    return rescaled(shaped(total, shape), given.scale if keep else given.scale.squeeze(axes))
 
 
 def lower_average_pool(node: SourceNode) -> tuple[Tensor]:
@@ -71,7 +80,7 @@ def lower_average_pool(node: SourceNode) -> tuple[Tensor]:
     counts = _counts(op, size, pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0))
     given = _summands(tensor, tuple(range(1, tensor.rank)), prod(kernel))
     total = frame(op(image(given.value), name=node.name), tensor.rank)
-    return (_divided(total, given.scale, compress(counts[None] if tensor.rank == 3 else counts)),)
+    return (_divided(rescaled(total, given.scale), compress(counts[None] if tensor.rank == 3 else counts)),)
 
 
 def _counts(op: SumPool, size: tuple[int, int], counted: tuple[int, int, int, int]) -> np.ndarray:
@@ -110,5 +119,5 @@ def _summands(tensor: Tensor, axes: tuple[int, ...], count: int) -> _Summands:
     return _Summands(value, scale)
 
 
-def _divided(total: Value, scale: np.ndarray, counts: np.ndarray) -> Tensor:
-    return rescaled(total, scale).then(DivStep((counts.astype(np.float32),)))
+def _divided(total: Tensor, counts: np.ndarray) -> Tensor:
+    return total.then(DivStep((counts.astype(np.float32),)))

@@ -3,30 +3,19 @@
 from dataclasses import replace
 from math import prod
 
-import numpy as np
-
 from ...errors import GraphError
-from ..ir.ops import MaxPool, ReduceSum
-from .join_ops import matched
+from ..ir.ops import MaxPool
+from .average_ops import sum_over
 from .layout_ops import node_axes, normalized
 from .moves import shaped
 from .source import SourceNode
-from .tensors import Tensor, oriented, plain, rescaled, reshape_param, transpose
+from .tensors import Tensor, oriented, reshape_param, transpose
 
 
 def lower_reduce_sum(node: SourceNode) -> tuple[Tensor]:
     """The sum over some axes behind the batch: exact, rounded to float32 once, as sums of products are."""
     tensor = node.tensor()
-    axes, keep = _axes(node, tensor)
-    if tensor.chain.only_scale() and tensor.chain.shape(tensor.rank) == (1,) * tensor.rank:
-        value, unit = plain(tensor)
-    else:
-        (value,), unit = matched([tensor])
-    rest = tuple(a for a in range(tensor.rank) if a not in axes)
-    # Sums over the leading axes, as images are (H, W, C) in the graph.
-    total = ReduceSum(tuple(range(len(axes))))(transpose(value, (*axes, *rest)), name=node.name)
-    shape = _left(tensor.shape, axes, keep)
-    return (rescaled(shaped(total, shape), np.full((1,) * len(shape), unit)),)
+    return (sum_over(node, tensor, *_axes(node, tensor)),)
 
 
 def lower_reduce_max(node: SourceNode) -> tuple[Tensor]:
