@@ -85,8 +85,8 @@ def test_lanes_that_do_not_divide_are_reported(tmp_path):
     ],
 )  # fmt: skip
 def test_resources(params, family, tmp_path):
-    """The Unit's estimate: registers within 5 %, block RAM equal, LUTs within 10 % or 8."""
+    """The Unit's estimate: registers within 5 %, block RAM equal, LUTs within 12 % or 8."""
     said, found = SUM_POOL.resources(values(params), family), mapped(SUM_POOL, params, family, tmp_path)
     assert (said.bram, said.dsp) == (found.bram, found.dsp)
     assert said.ff == pytest.approx(found.ff, rel=0.05, abs=2)
-    assert said.lut == pytest.approx(found.lut, rel=0.1, abs=8)
+    assert said.lut == pytest.approx(found.lut, rel=0.12, abs=8)

@@ -9,9 +9,7 @@ from .fabric import LUT6, adder, rom
 from .matrix_vector import (
     LANE_DIGITS,
     LANE_SIGN_W,
-    LANE_SIGN_X,
     LANE_XNOR,
-    bias_memory,
     lane_resources,
     weight_memory,
 )
@@ -39,7 +37,7 @@ def _lane(p: SimpleNamespace, family: str) -> Resources:
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Against Yosys 0.70 on 4 configurations of ECP5 and one each of Gowin and xc7: LUTs 2 % low to 16 % high,
+    """Against Yosys 0.70 on 4 configurations of ECP5, one each of Gowin and xc7: LUTs 2 % low to 16 % high,
     registers up to 7 % high (xc7, which turns delays into SRLs, 45 %), block RAM and DSP exact."""
     fold, lanes = p.C // p.PE, p.PE * p.K
     lane, words = _lane(p, family), p.TAPS * fold
