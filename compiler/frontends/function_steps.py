@@ -64,14 +64,20 @@ class JoinStep(Step):
 
     chains: tuple[Chain, Chain]
     function: Function
+    operator: str
 
     @classmethod
-    def of(cls, chains: tuple[Chain, Chain], function: Function) -> "JoinStep":
+    def of(cls, chains: tuple[Chain, Chain], function: Function, operator: str) -> "JoinStep":
         """The step with the parameters of its chains."""
-        return cls(tuple(p for c in chains for s in c.steps for p in s.params), chains, function)
+        return cls(tuple(p for c in chains for s in c.steps for p in s.params), chains, function, operator)
 
     def __post_init__(self):
         """The chains' own steps have checked their parameters."""
+
+    @property
+    def label(self) -> str:
+        """The source's operator."""
+        return self.operator
 
     @property
     def monotone(self) -> bool:
@@ -84,7 +90,7 @@ class JoinStep(Step):
 
     def moved(self, move: ArrayMap) -> "JoinStep":
         first, second = (c.moved(move) for c in self.chains)
-        return JoinStep.of((first, second), self.function)
+        return JoinStep.of((first, second), self.function, self.operator)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ def lower_sum(node: SourceNode, sign: int) -> Tensor:
     """``a + sign * b``, rounded to float32 as the source does."""
     function = np.add if sign > 0 else np.subtract
     first, second = _operands(node)
-    shared = _shared(first, second, function)
+    shared = _shared(node, first, second, function)
     if shared is not None:
         return shared
     try:
@@ -30,7 +30,7 @@ def lower_sum(node: SourceNode, sign: int) -> Tensor:
     except FarApart:
         if _pairs(first, second) > MAX_LEVELS:
             raise
-        return _paired(first, second, function)
+        return _paired(node, first, second, function)
     if sign < 0:
         b = Mul()(b, Const(np.array([-1])))
     return rescaled(Add()(a, b, name=node.name), np.full((1,) * first.rank, unit))
@@ -39,7 +39,7 @@ def lower_sum(node: SourceNode, sign: int) -> Tensor:
 def lower_product(node: SourceNode) -> Tensor:
     """``a * b``, rounded to float32 as the source does."""
     first, second = _operands(node)
-    shared = _shared(first, second, np.multiply)
+    shared = _shared(node, first, second, np.multiply)
     if shared is not None:
         return shared
     sides = linear_multiples(first), linear_multiples(second)
@@ -47,14 +47,14 @@ def lower_product(node: SourceNode) -> Tensor:
         # Both are exact float32 numbers of 24 bits, so that their product is exact in float64.
         scale = first.chain.steps[0].params[0] * second.chain.steps[0].params[0]
         return rescaled(Mul()(first.value, second.value, name=node.name), scale)
-    return _paired(first, second, np.multiply)
+    return _paired(node, first, second, np.multiply)
 
 
 def lower_pair(node: SourceNode, function: Function) -> Tensor:
     """Any float32 function of two tensors, element by element."""
     first, second = _operands(node)
-    shared = _shared(first, second, function)
-    return _paired(first, second, function) if shared is None else shared
+    shared = _shared(node, first, second, function)
+    return _paired(node, first, second, function) if shared is None else shared
 
 
 def _operands(node: SourceNode) -> tuple[Tensor, Tensor]:
@@ -74,7 +74,7 @@ def _pairs(first: Tensor, second: Tensor) -> int:
     return _levels(first.value) * _levels(second.value)
 
 
-def _paired(first: Tensor, second: Tensor, function: Function) -> Tensor:
+def _paired(node: SourceNode, first: Tensor, second: Tensor, function: Function) -> Tensor:
     """A function of the index ``first * levels + second``."""
     count = _pairs(first, second)
     if count > MAX_LEVELS:
@@ -86,10 +86,11 @@ def _paired(first: Tensor, second: Tensor, function: Function) -> Tensor:
     index = Add()(Mul()(first.value, Const(np.array([levels]))), second.value)
     quotient = RecodeStep.of(lambda x: (x - lo) // levels)
     remainder = RecodeStep.of(lambda x: (x - lo) % levels + lo)
-    return _joined(index, _behind(quotient, first.chain), _behind(remainder, second.chain), function)
+    chains = _behind(quotient, first.chain), _behind(remainder, second.chain)
+    return _joined(index, chains, function, node.proto.op_type)
 
 
-def _shared(first: Tensor, second: Tensor, function: Function) -> Tensor | None:
+def _shared(node: SourceNode, first: Tensor, second: Tensor, function: Function) -> Tensor | None:
     """The result as a function of one integer of few values that both follow from; None without one."""
     others = _ancestry(second.value)
     known = [value for value, _ in others]
@@ -97,12 +98,12 @@ def _shared(first: Tensor, second: Tensor, function: Function) -> Tensor | None:
         place = next((i for i, v in enumerate(known) if v is value), None)
         if place is not None and _levels(value) <= MAX_LEVELS:
             chains = (_along(path, first.chain), _along(others[place][1], second.chain))
-            return _joined(value, *chains, function)
+            return _joined(value, chains, function, node.proto.op_type)
     return None
 
 
-def _joined(value: Value, first: Chain, second: Chain, function: Function) -> Tensor:
-    return Tensor(value, Chain((JoinStep.of((first, second), function),)))
+def _joined(value: Value, chains: tuple[Chain, Chain], function: Function, operator: str) -> Tensor:
+    return Tensor(value, Chain((JoinStep.of(chains, function, operator),)))
 
 
 def _behind(step: RecodeStep, chain: Chain) -> Chain:
