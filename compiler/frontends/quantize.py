@@ -142,8 +142,8 @@ def _undo(node: Node):
 def _varying_nowhere(param: np.ndarray, rank: int) -> np.ndarray:
     if param.size != 1:
         raise GraphError(
-            "a scaling that varies must not lie between a slice of the model's float input and its quantizer. "
-            "Quantize the input first."
+            "a scaling that varies must not lie between a slice of the model's float input and its "
+            "quantizer. Quantize the input first."
         )
     return param.reshape((1,) * rank)
 
