@@ -55,6 +55,17 @@ def test_int_quantizer_equals_qonnx(scale, zero, bits, signed, narrow, rounding)
     assert not ((codes - q.lo) % q.step).any()
 
 
+def test_zero_points_of_channels_equal_qonnx():
+    """Each column has its own zero point; codes are less by it."""
+    zero, x = f32(3, 0, 11, 15), samples(0.3, 1).reshape(-1, 1) * f32(1, 1, 1, 1)
+    q = quantizer(0.3, zero, 4, False, rounding="FLOOR")
+    codes = q.codes(x)
+    assert (q.lo, q.hi) == (-15, 15)
+    np.testing.assert_array_equal(codes.min(axis=0), [-3, 0, -11, -15])
+    expected = quant(x, f32(0.3), zero, f32(4), False, False, "FLOOR")
+    np.testing.assert_array_equal((codes * np.float64(f32(0.3))).astype(np.float32), expected)
+
+
 def test_32_bit_codes_equal_qonnx():
     """Bias quantizers have 32 bits, more than float32 carries; clipping still agrees."""
     x = f32(-3e9, -2.2e9, -1.5, 0.5, 1.5, 2.1e9, 3e9)
@@ -95,9 +106,10 @@ def test_threshold_quantizer_equals_qonnx(scale, bias):
         (lambda: quantizer(bits=[2, 3]), r"the bit width must be one whole number, not 2 of them"),
         (lambda: quantizer(bits=33), r"the bit width must be 1 to 32, not 33"),
         (lambda: quantizer(bits=0), r"the bit width must be 1 to 32, not 0"),
-        (lambda: quantizer(zero=0.5), r"the zero point must be one whole number, not 0\.5\. Export with .*"),
-        (lambda: quantizer(zero=[1, 2]), r"the zero point must be one whole number, not 2 of them\. .*"),
-        (lambda: quantizer(zero=2**23), r"the zero point must stay within 23 bits, not 8388608"),
+        (lambda: quantizer(zero=0.5), r"zero points must be whole numbers, not 0\.5\. Export with .*"),
+        (lambda: quantizer(zero=[1, 2.5]), r"zero points must be whole numbers, not 2\.5\. Export with .*"),
+        (lambda: quantizer(zero=np.zeros(0)), r"zero points must be given, but are none"),
+        (lambda: quantizer(zero=2**23), r"zero points must stay within 23 bits, not 8388608"),
         (lambda: quantizer(zero=1, bits=1), r"a signed 1-bit quantizer must have zero point 0, not 1"),
         (lambda: quantizer(bits=1, signed=False, narrow=True),
          r"a quantizer must have at least two codes, but 1 bit, unsigned, narrow has one"),
