@@ -142,8 +142,8 @@ NODE_ERRORS = {
         r"Cast 'cast1': casts must be to float32, or of whole numbers to an integer type, not to DOUBLE"),
     "cast fraction": ("flat", lambda n: n.node("Cast", q(n), to=7),
         r"Cast 'cast1': casts must be to float32, or of whole numbers to an integer type, not to INT64"),
-    "integers": ("flat", lambda n: n.node("Relu", n.node("ArgMax", q(n), axis=1)),
-        r"Relu 'relu2': input 0 must be float32, not integers\. Cast it to float first\."),
+    "integers": ("flat", lambda n: n.node("LeakyRelu", n.node("ArgMax", q(n), axis=1)),
+        r"LeakyRelu 'leakyrelu2': input 0 must be float32, not integers\. Cast it to float first\."),
     "reshape": ("flat", lambda n: n.node("Reshape", q(n), n.const([2, 3], np.int64)),
         (r"Reshape 'reshape1': the new shape must keep the batch axis of 1 first and hold 6 elements a "
         r"frame, .*")),

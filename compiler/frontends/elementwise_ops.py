@@ -141,8 +141,11 @@ def _clipped(tensor: Tensor, low: float, high: float) -> Tensor:
 
 
 def lower_relu(node: SourceNode) -> tuple[Tensor]:
-    """max(x, 0)."""
-    return (_clipped(node.tensor(), 0.0, np.inf),)
+    """max(x, 0), also of codes."""
+    tensor = node.any_tensor()
+    if tensor.integer:
+        return (_clipped_codes(tensor, 0.0, np.inf, node.name),)
+    return (_clipped(tensor, 0.0, np.inf),)
 
 
 def lower_clip(node: SourceNode) -> tuple[Tensor]:

@@ -146,7 +146,7 @@ def lower_top_k(node: SourceNode) -> tuple[None, Tensor]:
 
 
 def _arg_max(node: SourceNode, axis: int, keep: bool) -> Tensor:
-    tensor = node.tensor()
+    tensor = node.any_tensor()
     axis = normalized([axis], tensor.rank + 1)[0] - 1
     if axis < 0:
         raise GraphError("the axis must not be the batch")
