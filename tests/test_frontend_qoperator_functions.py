@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from gatewright.compiler.ir.ops import Lookup
 from qoperator_models import (
@@ -88,3 +89,48 @@ def test_average_of_windows(kind, last, count):
         kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], count_include_pad=count,
     )  # fmt: skip
     compare(net.build(y, kind=kind), frames(rng, shape, kind))
+
+
+def moved(net: QOperatorNet, kind: int, q: str) -> list[str]:
+    """Ordinary operators on codes, none of which sees the zero point."""
+    lo, hi = net.codes(20, kind), net.codes(100, kind)
+    low = net.node("Clip", q, lo, hi)
+    pooled = net.node("MaxPool", q, kernel_shape=[2, 3], strides=[2, 1], pads=[1, 1, 0, 1])
+    padded = net.node("Pad", q, net.const([0, 0, 1, 0, 0, 0, 2, 3], np.int64), net.codes(77, kind))
+    turned = net.node("Transpose", q, perm=[0, 2, 3, 1])
+    flat = net.node("Flatten", net.node("Reshape", turned, net.const([0, 12, -1], np.int64)))
+    half = net.node("Split", q, net.const([1, 3], np.int64), outputs=2, axis=2)
+    sizes = net.const([1, 1, 2, 3])
+    large = net.node(
+        "Resize", q, "", sizes, mode="nearest", nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )  # fmt: skip
+    return [low, pooled, padded, flat, half, large]
+
+
+@pytest.mark.parametrize("kind", [UINT8, INT8])
+def test_ordinary_operators_on_codes(kind):
+    """Pooling, padding, clipping and moves of codes between two quantized operators keep the codes."""
+    rng, net = np.random.default_rng(kind), QOperatorNet()
+    shape = (5, 6, 4, 3)
+    q = net.node(
+        "QLinearLeakyRelu", net.input(shape, kind), *net.coded(0.1, 30, kind), *net.coded(0.07, 50, kind),
+        domain=MICROSOFT,
+    )  # fmt: skip
+    outputs = moved(net, kind, q)
+    if kind == INT8:
+        outputs.append(net.node("Relu", q))
+    graph = compare(net.build(*outputs, kind=kind), frames(rng, shape, kind))
+    assert {d.zero_point for d in graph.decodings} == {50}
+
+
+@pytest.mark.parametrize("kind", [UINT8, INT8])
+def test_arg_max_of_codes(kind):
+    """The index of the largest code."""
+    rng, net = np.random.default_rng(kind), QOperatorNet()
+    q = net.node(
+        "QLinearSigmoid", net.input((20, 9), kind), *net.coded(0.02, 30, kind), *net.coded(0.01, 20, kind),
+        domain=MICROSOFT,
+    )  # fmt: skip
+    y = net.node("ArgMax", q, axis=1, keepdims=0)
+    compare(net.build(y, kind=TensorProto.INT64), frames(rng, (20, 9), kind))

@@ -9,7 +9,7 @@ from ...errors import GraphError
 from ..ir.ops import ReduceSum
 from .average_ops import lower_average_pool
 from .chain import AddStep, DivStep
-from .qoperator_codes import CodeQuantizer, as_codes, coding, integers, requantized, whole
+from .qoperator_codes import CodeQuantizer, as_codes, coding, integers, ratio, requantized, whole
 from .source import SourceNode
 from .tensors import Tensor, rescaled, transpose
 
@@ -24,7 +24,7 @@ def lower_qlinear_global_average_pool(node: SourceNode) -> tuple[Tensor]:
     # Sums over the leading axes, as images are (H, W, C) in the graph.
     image = transpose(tensor.value, (*range(1, tensor.rank), 0))
     sums = whole(ReduceSum(tuple(range(tensor.rank - 1)))(image, name=node.name))
-    factor = x.scale / (y.scale * np.float32(count))
+    factor = ratio([x.scale], ratio([y.scale, np.float32(count)], np.float32(1)))
     means = requantized(sums, factor.reshape(1), y)
     shape = (tensor.shape[0],) + (1,) * (tensor.rank - 1)
     return (_channels_last(node, means.reshaped(shape)),)
@@ -37,7 +37,7 @@ def lower_qlinear_average_pool(node: SourceNode) -> tuple[Tensor]:
     ones = (1,) * tensor.rank
     floats = rescaled(tensor.value, np.full(ones, x.scale, dtype=np.float64))
     (means,) = lower_average_pool(replace(node, operands=(floats,)))
-    means = means.then(DivStep((np.full(ones, y.scale),)))
+    means = means.then(DivStep((np.full(ones, y.scale, dtype=np.float32),)))
     means = means.then(AddStep((np.full(ones, y.zero_point, dtype=np.float32),)))
     quantizer = CodeQuantizer(np.ones(ones, dtype=np.float32), *y.range, 1, y.zero_point)
     return (_channels_last(node, as_codes(means, quantizer)),)

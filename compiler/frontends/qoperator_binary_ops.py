@@ -11,7 +11,17 @@ from ..ir.graph import Const, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
 from .broadcast import spread
 from .chain import AddStep, MulStep, compress
-from .qoperator_codes import CodeQuantizer, Coding, as_codes, coding, integers, stored, tensor_of, whole
+from .qoperator_codes import (
+    CodeQuantizer,
+    Coding,
+    as_codes,
+    coding,
+    integers,
+    ratio,
+    stored,
+    tensor_of,
+    whole,
+)
 from .source import SourceNode
 from .tensors import Constant, Tensor, on_channels, rows
 
@@ -39,11 +49,11 @@ class _Side:
 def lower_qlinear_mul(node: SourceNode) -> tuple[Tensor]:
     """QLinearMul: a function of the integers' product."""
     a, b, y = _operands(node)
-    ratio = a.coding.scale * b.coding.scale / y.scale
+    factor = ratio([a.coding.scale, b.coding.scale], y.scale)
     product = _combined(Mul, a.value, b.value, node.name)
-    _check_range(product.type.dtype.magnitude * float(ratio))
+    _check_range(product.type.dtype.magnitude * float(factor))
     rank = len(product.type.shape)
-    steps = MulStep((_full(ratio, rank),)), AddStep((_full(y.zero_point, rank),))
+    steps = MulStep((_full(factor, rank),)), AddStep((_full(y.zero_point, rank),))
     quantizer = CodeQuantizer(_full(1, rank), *y.range, 1, y.zero_point)
     return (as_codes(whole(product).then(steps[0]).then(steps[1]), quantizer),)
 
@@ -54,7 +64,7 @@ def lower_qlinear_add(node: SourceNode) -> tuple[Tensor]:
     first, second, y = _operands(node)
     if _walks_over_second(first.shape, second.shape):
         first, second = second, first
-    ratios = first.coding.scale / y.scale, second.coding.scale / y.scale
+    ratios = [ratio([s.coding.scale], y.scale) for s in (first, second)]
     codes = _sum_codes(first, second, y, ratios)
     found = _weighted(first.numbers, second.numbers, codes, ratios)
     if found is None:
@@ -114,6 +124,7 @@ def _walks_over_second(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
 
 def _sum_codes(first: _Side, second: _Side, y: Coding, ratios) -> np.ndarray:
     """The result's integers for all pairs: ``round(fma(a, r, fma(b, s, f)))``, a and b the source's codes."""
+    # In this order, as GCC fuses the kernel's own expression.
     zeros = np.float32(first.coding.zero_point), np.float32(second.coding.zero_point)
     fixed = np.float32(y.zero_point) - _fused(ratios[0], zeros[0], ratios[1] * zeros[1])
     a = (first.numbers + first.coding.zero_point).astype(np.float32)

@@ -2,6 +2,7 @@
 zero point, and the two ways in which its kernels make codes of float32 numbers."""
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -100,6 +101,19 @@ def integers(node: SourceNode, index: int, zero_point: int) -> Tensor:
     if shift:
         value = Add()(value, Const(np.array([shift])))
     return whole(value)
+
+
+def ratio(factors: list[np.ndarray], divisor: np.ndarray) -> np.ndarray:
+    """Scales multiplied from the left and divided, each step rounded to float32, as the source does.
+
+    Raises:
+        GraphError: a result beyond float32's range.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        result = reduce(np.multiply, factors) / divisor
+    if not np.isfinite(result).all():
+        raise GraphError("the scales' ratio must lie within float32's range. Export the model again.")
+    return result
 
 
 def is_whole(tensor: Tensor) -> bool:

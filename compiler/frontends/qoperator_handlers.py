@@ -43,6 +43,7 @@ QOPERATOR_ADVICE = {
     "DynamicQuantizeMatMul": (
         "Its scale depends on each input. Quantize statically (onnxruntime.quantization.quantize_static)."
     ),
+    "QLinearReduceMean": "ONNX Runtime has no kernel for it. Leave the average in float when quantizing.",
     "QLinearSoftmax": "Leave it out of the export: it does not change the arg-max.",
     "QLinearWhere": "Remove the choice: where its condition is constant, fold it before quantizing.",
 }

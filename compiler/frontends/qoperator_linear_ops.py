@@ -11,7 +11,7 @@ from ...errors import GraphError
 from .chain import MulStep
 from .linear_ops import lower_conv, product
 from .matmul_ops import lower_matmul
-from .qoperator_codes import check_sums, coding, integers, points, requantized, scales, stored
+from .qoperator_codes import check_sums, coding, integers, points, ratio, requantized, scales, stored
 from .source import SourceNode
 from .tensors import Constant, Tensor
 
@@ -21,8 +21,7 @@ def lower_qlinear_conv(node: SourceNode) -> tuple[Tensor]:
     x, y = coding(node, 1, "the input"), coding(node, 6, "the result")
     w_scale = _fitting(scales(node, 4, "the weights"), _filters(node, 3))
     sums = _convolved(node, (0, 3, 8), x.zero_point, 5)
-    # In this order, each rounded to float32.
-    factor = x.scale * w_scale / y.scale
+    factor = ratio([x.scale, w_scale], y.scale)
     return (requantized(sums, factor.reshape((-1,) + (1,) * (sums.rank - 1)), y),)
 
 
@@ -37,7 +36,7 @@ def lower_qlinear_matmul(node: SourceNode) -> tuple[Tensor]:
     a, y = coding(node, 1, "the first input"), coding(node, 6, "the result")
     sums = _multiplied(node, (0, 3), a.zero_point, 5)
     b_scale = _fitting(scales(node, 4, "the second input"), sums.shape[-1])
-    return (requantized(sums, _along_columns(a.scale * b_scale / y.scale, sums), y),)
+    return (requantized(sums, _along_columns(ratio([a.scale, b_scale], y.scale), sums), y),)
 
 
 def lower_matmul_integer(node: SourceNode) -> tuple[Tensor]:
@@ -54,14 +53,15 @@ def lower_qgemm(node: SourceNode) -> tuple[Tensor]:
     alpha, b_scale = np.float32(node.attribute("alpha", 1.0)), scales(node, 4, "the weights")
     weights = _gemm_weights(node)
     sums = product(node, integers(node, 0, a.zero_point), weights, _bias(node, 6))
-    factor = _along_columns(_fitting(alpha * a.scale * b_scale, sums.shape[-1]), sums)
+    factors = [alpha, a.scale, _fitting(b_scale, sums.shape[-1])]
     given = [node.optional(i, "the result's scale and zero point") is not None for i in (7, 8)]
     if any(given) and not all(given):
         raise GraphError("the result must have a scale and a zero point, or neither")
     if any(given):
         y = coding(node, 7, "the result")
-        return (requantized(sums, factor / y.scale, y),)
+        return (requantized(sums, _along_columns(ratio(factors, y.scale), sums), y),)
     check_sums(sums.value)
+    factor = _along_columns(ratio(factors, np.float32(1)), sums)
     return (sums.then(MulStep((factor,))),)
 
 

@@ -15,8 +15,8 @@ from .tensors import Tensor
 
 def lower_table(node: SourceNode) -> tuple[Tensor]:
     """A function of one tensor's codes: the node itself is run for all 256 of them."""
-    kind = _kind(node, 0)
-    x, y = coding(node, 1, "the input", kind), coding(node, 3, "the result", kind)
+    y = coding(node, 3, "the result", _kind(node, 0))
+    x = coding(node, 1, "the input", y.kind)
     table = run_node(node, [x.codes, *_arrays(node)[1:]])[0]
     value = looked_up(integers(node, 0, x.zero_point).value, table, x, y, node.name)
     return (tensor_of(value, y),)
