@@ -16,17 +16,17 @@ def test_all_problems_are_listed():
     """Unsupported operators behind a failed one are listed too; those that merely depend on one are not."""
     net = Net()
     x = net.input((1, 6), 0.5)
-    a = net.add("TANH", [x], net.tensor((1, 6), 0.5, name="model/first;second"))
+    a = net.add("RESIZE_BILINEAR", [x], net.tensor((1, 6), 0.5, name="model/first;second"))
     b = net.add("RELU", [a], net.tensor((1, 6), 0.5))
     c = net.add("CUSTOM", [b], net.tensor((1, 6), 0.5, name="mine"), custom="Sp\nell")
-    d = net.add("ABS", [c], net.tensor((1, 6), 0.5, name="last"))
+    d = net.add("SIN", [c], net.tensor((1, 6), 0.5, name="last"))
     with pytest.raises(GraphError) as caught:
         imported(net.bytes(d))
     default = "Remove it from the network, or replace it by supported layers (docs/tflite.md)."
     assert str(caught.value) == HEAD.format(3) + (
-        "  TANH 0 'second': this operator is not supported. Use RELU_N1_TO_1.\n"
+        "  RESIZE_BILINEAR 0 'second': this operator is not supported. Resize before the model.\n"
         f"  CUSTOM 'Sp\\nell' 2 'mine': this operator is not supported. {default}\n"
-        f"  ABS 3 'last': this operator is not supported. {default}"
+        f"  SIN 3 'last': this operator is not supported. {default}"
     )
 
 

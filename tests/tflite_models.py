@@ -56,12 +56,14 @@ class Net:
         self.inputs.append(self.tensor(shape, scale, zero, dtype, name=f"in{len(self.inputs)}"))
         return self.inputs[-1]
 
-    def add(self, kind: str, inputs, output: int, table: str | None = None, custom=None, **options) -> int:
+    def add(
+        self, kind: str, inputs, output: int, table: str | None = None, custom=None, version=1, **options
+    ) -> int:
         """An operator; ``table`` names its options, whose fields are in camel case."""
         code = schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        code.version, code.customCode = 1, custom
+        code.version, code.customCode = version, custom
         op = schema.OperatorT()
         op.opcodeIndex, op.inputs, op.outputs = len(self.codes), list(inputs), [output]
         if table:

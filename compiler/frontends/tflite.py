@@ -16,7 +16,7 @@ from ..ir.types import Int, TensorType
 from .importer import Importer, Item, Survey
 from .staircase import float_of_key
 from .tflite_file import SourceModel, SourceOperator, SourceTensor, read_tflite
-from .tflite_handlers import ADVICE, DEFAULT_ADVICE, HANDLERS
+from .tflite_handlers import ADVICE, DEFAULT_ADVICE, HANDLERS, SEVERAL_RESULTS
 from .tflite_requantize import staircase
 from .tflite_source import Activation, Coding, FloatInput, OperatorView, coding_of, frame_shape
 
@@ -103,18 +103,25 @@ class TfliteImporter(Importer):
 
     def results(self, item):
         op = item.source
-        if len(op.outputs) != 1 or op.outputs[0] in self.operands:
-            raise GraphError("it must have one output of its own")
+        several = op.kind in SEVERAL_RESULTS
+        if (len(op.outputs) != 1 and not (several and op.outputs)) or any(
+            o in self.operands or op.outputs.count(o) > 1 for o in op.outputs
+        ):
+            raise GraphError(
+                "it must have one output of its own" if not several else "its outputs must be its own"
+            )
         for i in item.reads:
             if i not in self.operands:
                 raise GraphError(
                     f"its input {_short(self.model.tensors[i].name)!r} must come from an earlier operator"
                 )
         operands = tuple(self.operands[i] if i >= 0 else None for i in op.inputs)
-        view = OperatorView(op, self.unique(item.name), operands, self.model.tensors[op.outputs[0]])
+        outputs = tuple(self.model.tensors[o] for o in op.outputs)
+        view = OperatorView(op, self.unique(item.name), operands, outputs)
         if op.kind == "QUANTIZE" and operands and isinstance(operands[0], FloatInput):
             return [(op.outputs[0], self._quantized_input(op.inputs[0], operands[0], view))]
-        return [(op.outputs[0], HANDLERS[op.kind](view))]
+        result = HANDLERS[op.kind](view)
+        return list(zip(op.outputs, result if several else (result,), strict=True))
 
     def _quantized_input(self, number: int, source: FloatInput, view: OperatorView) -> Activation:
         coding = view.coding(("INT8", "UINT8"))

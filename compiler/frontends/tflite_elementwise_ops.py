@@ -113,14 +113,14 @@ def _broadcast(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def lower_relu(view: OperatorView) -> Activation:
-    """RELU, RELU6 and RELU_N1_TO_1 as operators of their own."""
+    """RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own."""
     x, coding = view.activation(0), view.coding()
     real = np.float64(x.coding.scale / coding.scale)
     codes = clamped(coding, *_RELUS[view.op.kind])
     return view.result(rescaled(x.value, np.array([real]), codes), coding)
 
 
-_RELUS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+_RELUS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 
 
 def lower_requantize(view: OperatorView) -> Activation:

@@ -33,19 +33,31 @@ _WINDOW = ("Padding", "StrideH", "StrideW", "FusedActivationFunction")
 _DILATION = ("DilationHFactor", "DilationWFactor")
 _ACTIVATION = ("FusedActivationFunction",)
 # Options that handlers read, by operator: the schema's table and its fields.
+# fmt: off
 _OPTIONS = {
     "ADD": ("AddOptions", _ACTIVATION),
+    "ARG_MAX": ("ArgMaxOptions", ()),
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_ACTIVATION)),
     "CONV_2D": ("Conv2DOptions", (*_WINDOW, *_DILATION)),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_WINDOW, *_DILATION, "DepthMultiplier")),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_ACTIVATION)),
+    "GELU": ("GeluOptions", ("Approximate",)),
+    "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "MAX_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),
     "MEAN": ("ReducerOptions", ("KeepDims",)),
     "MUL": ("MulOptions", _ACTIVATION),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions", ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    ),
     "SUB": ("SubOptions", _ACTIVATION),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _WINDOW),
 }
+# fmt: on
 
 
 @dataclass(frozen=True, eq=False)

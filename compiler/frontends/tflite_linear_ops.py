@@ -4,7 +4,7 @@ import numpy as np
 
 from ...errors import GraphError
 from ..ir.graph import Const
-from ..ir.ops import Conv2d, MatMul, Reshape
+from ..ir.ops import Conv2d, ConvTranspose2d, MatMul, Reshape
 from .tflite_file import SourceTensor, constant
 from .tflite_fixed import INT32_MAX
 from .tflite_requantize import multiplied, rescaled
@@ -50,6 +50,35 @@ def _convolution(view, x: Activation, w: np.ndarray, groups: int, stored: Source
     reals = _per_channel(x, stored, w.shape[3], axis, coding)
     if sums.type.shape != view.shape():
         raise GraphError(f"the result must have shape {(1, *sums.type.shape)}, not {(1, *view.shape())}")
+    return view.result(rescaled(sums, reals, view.clamp(coding)), coding)
+
+
+def lower_transpose_conv(view: OperatorView) -> Activation:
+    """TRANSPOSE_CONV; operands: the result's shape, weights (M, KH, KW, C), the image, and perhaps a bias."""
+    stored, x = view.source(1, _WEIGHTS), view.image(2)
+    w = _weights(stored, 4)
+    shape = constant(view.source(0, "the result's shape"), "INT32", "the result's shape").ravel().tolist()
+    if w.shape[3] != x.shape[2] or stored.zero_points.any():
+        raise GraphError(
+            f"{_WEIGHTS} must have the {x.shape[2]} channels of the operand and zero points of 0, "
+            f"not shape {w.shape}"
+        )
+    if tuple(shape) != (1, *view.shape()) or len(shape) != 4 or shape[3] != w.shape[0]:
+        raise GraphError(f"the result must have shape {shape} and {w.shape[0]} channels, not {view.shape()}")
+    strides, (top, left, bottom, right), _ = window(view, view.shape()[:2], w.shape[1:3])
+    whole = [(s - 1) * t + k for s, t, k in zip(x.shape, strides, w.shape[1:3], strict=False)]
+    # What the image's own windows do not reach is padding of the result, and holds the bias alone.
+    extra = [
+        d + a + b - f for d, a, b, f in zip(shape[1:3], (top, left), (bottom, right), whole, strict=True)
+    ]
+    ends = [b - min(e, 0) for b, e in zip((bottom, right), extra, strict=True)]
+    bias = view.bias(3, w.shape[0])
+    kernel = np.ascontiguousarray(w.transpose(1, 2, 3, 0))
+    _check_sums(x, kernel.reshape(-1, w.shape[0]), bias)
+    op = ConvTranspose2d(strides, (top, left, *ends), tuple(max(e, 0) for e in extra))
+    coding, given = view.coding(), () if bias is None else (Const(bias),)
+    sums = op(x.value, Const(kernel), *given, name=view.name)
+    reals = _per_channel(x, stored, w.shape[0], 0, coding)
     return view.result(rescaled(sums, reals, view.clamp(coding)), coding)
 
 

@@ -98,7 +98,12 @@ class OperatorView:
     op: SourceOperator
     name: str
     operands: tuple[Operand | None, ...]
-    output: SourceTensor
+    outputs: tuple[SourceTensor, ...]
+
+    @property
+    def output(self) -> SourceTensor:
+        """The result as declared, where there is one."""
+        return self.outputs[0]
 
     def option(self, key: str) -> int:
         """An option of the schema's table."""
