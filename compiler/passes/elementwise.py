@@ -53,6 +53,8 @@ def entries(node: Node) -> int:
 def tabulated(x: Value, table: np.ndarray, name: str = "") -> Value:
     """The cheapest of ``x``, one Add, one Mul, a few thresholds, and a Lookup that gives ``table``.
 
+    Its range is never wider than the table's.
+
     Args:
         table: the result for each of ``levels(x.type.dtype)``: int64 ``(L, 1)``, or ``(L, C)``.
     """
@@ -79,16 +81,18 @@ def _affine(x: Value, table: np.ndarray, name: str) -> Value | None:
     if (slope == 1).all():
         return Node(Add(), (x, Const(offset)), name)
     if not offset.any():
-        return Node(Mul(), (x, Const(slope)), name)
-    if len(offset) > 1:
-        product = Mul()(x, Const(slope))
-        # The sum's range may not leave 62 bits where each result is within them.
-        return Node(Add(), (product, Const(offset)), name) if _fits(product, offset) else None
-    return None
+        found = Node(Mul(), (x, Const(slope)), name)
+    elif len(offset) > 1:
+        found = Node(Add(), (Mul()(x, Const(slope)), Const(offset)), name)
+    else:
+        return None
+    # A wider range could be more than what follows takes.
+    return found if _within(found.type.dtype, range_of(table)) else None
 
 
-def _fits(product: Node, offset: np.ndarray) -> bool:
-    return product.type.dtype.magnitude + int(np.abs(offset).max()) < 2**62
+def _within(inner: Int, outer: Int) -> bool:
+    steps = inner.levels < 2 or (inner.step % outer.step == 0 == (inner.lo - outer.lo) % outer.step)
+    return outer.lo <= inner.lo and inner.hi <= outer.hi and steps
 
 
 def few_steps(x: Value, table: np.ndarray, name: str, limit: int = FEW_STEPS) -> Value | None:
