@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..ir.graph import Const, Graph, Input, Node, Value
 from ..ir.ops import Add, Concat, Mul, Reshape, Transpose
+from .channels import is_per_tensor
 from .layout import Perm, compose, inverse, is_identity
 from .transposed_ops import SINKS
 
@@ -24,8 +25,9 @@ def sink_transpose(graph: Graph) -> Graph:
 
     Exact. Only where a Transpose, a Reshape or an output follows, perhaps after more such ops, so that
     the Transpose can meet its inverse or be absorbed. Per-channel operands need the channels to stay
-    last. Transposes that meet on the way become one. An input of the graph joins what is transposed
-    through an inverse transpose, which the input can absorb.
+    last. Transposes that meet on the way become one. An input of the graph, also behind functions that
+    are the same for all elements, joins what is transposed through an inverse transpose, which the input
+    can absorb.
     """
     return _Sink(graph).run()
 
@@ -89,11 +91,11 @@ class _Sink:
         if len(perms) != 1:
             return None
         (perm,) = perms
-        computed = any(p and not isinstance(v, Input) for v, p in data)
+        computed = any(p and not _from_input(v) for v, p in data)
         sources = []
         for value, own in data:
             if own is None and not isinstance(value, Const):
-                if not (isinstance(value, Input) and computed):
+                if not (_from_input(value) and computed):
                     return None
                 value = self._made(value, inverse(perm))
             sources.append(value)
@@ -107,6 +109,13 @@ class _Sink:
         if (id(source), perm) not in self.made:
             self.made[id(source), perm] = Transpose(perm)(source)
         return self.made[id(source), perm]
+
+
+def _from_input(value: Value) -> bool:
+    """Whether an input can absorb a transpose of the value."""
+    while isinstance(value, Node) and is_per_tensor(value):
+        value = value.inputs[0]
+    return isinstance(value, Input)
 
 
 def _gains(graph: Graph) -> set[int]:
