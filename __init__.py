@@ -7,6 +7,7 @@ _PUBLIC = {
     "Options": "driver.compile",
     "compile_model": "driver.compile",
     "evaluate": "compiler.ir.evaluate",
+    "from_brevitas": "compiler.frontends",
     "inspect": "driver.inspection",
     "load_board": "boards",
     "load_model": "compiler.frontends",

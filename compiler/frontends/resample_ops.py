@@ -23,8 +23,9 @@ def lower_resize(node: SourceNode) -> tuple[Tensor]:
     crop = node.attribute("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     if mode != "nearest" or crop:
         raise GraphError(
-            f"resizing must be of mode 'nearest', without cropping, not {mode!r}{' with cropping' * crop}: other "
-            "modes compute new values. Use mode='nearest', or a transposed convolution with constant weights."
+            f"resizing must be of mode 'nearest', without cropping, not {mode!r}{' with cropping' * crop}: "
+            "other modes compute new values. Use mode='nearest', or a transposed convolution with constant "
+            "weights."
         )
     picks = _picks(node, tensor)
     factors = [_factor(p, d) for p, d in zip(picks, tensor.shape, strict=True)]
