@@ -2,9 +2,10 @@
 
     python benchmarks/random_graphs.py --count 2000 --seed 0
 
-Draws random graphs over all ops (tests/strategies.py), exports each to ONNX, and compares every output
-integer with graph optimisation off and on. A disagreement is shrunk and written to --keep as a .gw file
-with its frames; the graphs of one seed are always the same.
+Draws random graphs over all ops, with branches (tests/strategies.py), and compares every output integer of
+the graph, the graph behind the default passes, and ONNX Runtime on the exported file of each, with graph
+optimisation off and on. A disagreement is shrunk and written to --keep as a .gw file with its frames; the
+graphs of one seed are always the same.
 """
 
 import argparse
@@ -21,12 +22,13 @@ from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.ops import OPS
 from gatewright.compiler.ir.text import to_text
+from gatewright.compiler.passes.pipeline import run
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from onnx_executor import run_onnx  # noqa: E402
-from strategies import graphs_with_inputs, to_frames  # noqa: E402
+from strategies import graphs_with_inputs, run_through, to_frames  # noqa: E402
 
 # Graphs of one seed; Hypothesis varies what it drew before, so that small batches differ more.
 _BATCH = 100
@@ -38,8 +40,9 @@ class Hunt:
     def __init__(self, keep: Path):
         self.keep = keep
         self.ops: Counter = Counter()
+        self.after: Counter = Counter()
         self.bits: Counter = Counter()
-        self.graphs = self.integers = 0
+        self.graphs = self.integers = self.branches = 0
         self.failed: list[int] = []
         self.worst: tuple[Graph, tuple[np.ndarray, ...]] | None = None
 
@@ -66,20 +69,28 @@ class Hunt:
             self._write(number, error)
 
     def _compare(self, graph: Graph, frames: tuple[np.ndarray, ...]) -> None:
-        frames = to_frames(graph, frames)
-        self.worst = graph, frames
-        wanted = evaluate(graph, *frames)
-        model = export_onnx(graph)
+        self.worst = graph, to_frames(graph, frames)
+        after = run(graph)
+        sources = run_through(graph, frames), run_through(after, frames)
+        for before, now in zip(*sources, strict=True):
+            if not np.array_equal(before, now):
+                raise AssertionError("the passes change an output")
+        for step, tally in ((graph, self.ops), (after, self.after)):
+            self._against_onnx(step, to_frames(step, frames))
+            tally.update(n.op.name for n in step.nodes())
+        self.worst = None
+        self.graphs += 1
+        self.integers += sum(w.size for w in sources[0])
+        self.bits.update(n.type.dtype.bits for n in graph.nodes())
+        users = Counter(id(v) for n in graph.nodes() for v in n.inputs)
+        self.branches += any(users[id(n)] > 1 for n in graph.nodes())
+
+    def _against_onnx(self, graph: Graph, frames: tuple[np.ndarray, ...]) -> None:
+        model, wanted = export_onnx(graph), evaluate(graph, *frames)
         for optimise in (False, True):
             for got, want in zip(run_onnx(model, frames, optimise), wanted, strict=True):
                 if got.shape != want.shape or not np.array_equal(got, want):
                     raise AssertionError(f"ONNX Runtime disagrees (optimise={optimise})")
-        self.worst = None
-        self.graphs += 1
-        self.integers += sum(w.size for w in wanted)
-        nodes = graph.nodes()
-        self.ops.update(n.op.name for n in nodes)
-        self.bits.update(n.type.dtype.bits for n in nodes)
 
     def _write(self, number: int, error: Exception) -> None:
         print(f"seed {number}: {str(error)[:300]}", flush=True)
@@ -104,9 +115,11 @@ def main() -> int:
         hunt.batch(args.seed + i, min(_BATCH, args.count - done))
     seconds = time.perf_counter() - start
     nodes = sum(hunt.ops.values())
-    print(f"{hunt.graphs} graphs, {nodes} nodes, {hunt.integers} integers in {seconds:.0f} s")
+    print(f"{hunt.graphs} graphs ({hunt.branches} with branches), {nodes} nodes")
+    print(f"{hunt.integers} integers in {seconds:.0f} s")
     print(f"widths: {min(hunt.bits, default=0)} to {max(hunt.bits, default=0)} bits")
-    print(", ".join(f"{op.name} {hunt.ops[op.name]}" for op in OPS))
+    for label, tally in (("before", hunt.ops), ("after", hunt.after)):
+        print(f"{label} the passes: " + ", ".join(f"{op.name} {tally[op.name]}" for op in OPS))
     print(f"{len(hunt.failed)} seeds disagree: {hunt.failed}" if hunt.failed else "all equal")
     return 1 if hunt.failed else 0
 
