@@ -134,3 +134,19 @@ def test_arg_max_of_codes(kind):
     )  # fmt: skip
     y = net.node("ArgMax", q, axis=1, keepdims=0)
     compare(net.build(y, kind=TensorProto.INT64), frames(rng, (20, 9), kind))
+
+
+def test_edges_keep_the_codes():
+    """The graph's edges have the zero points of the operators there, also where an input meets two of them."""
+    net = QOperatorNet()
+    x, z = net.input((1, 6), UINT8), net.input((1, 6), UINT8)
+    y = net.node(
+        "QLinearAdd", x, *net.coded(0.5, 7, UINT8), z, *net.coded(0.5, 9, UINT8), *net.coded(1.0, 11, UINT8),
+        domain=MICROSOFT,
+    )  # fmt: skip
+    operands = z, *net.coded(0.5, 8, UINT8), *net.coded(0.01, 3, UINT8)
+    other = net.node("QLinearSigmoid", *operands, domain=MICROSOFT)
+    rng = np.random.default_rng(0)
+    graph = compare(net.build(y, other), frames(rng, (1, 6), UINT8), frames(rng, (1, 6), UINT8))
+    assert [e.zero_point for e in graph.encodings] == [7, 0]
+    assert [d.zero_point for d in graph.decodings] == [11, 3]
