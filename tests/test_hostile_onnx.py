@@ -75,3 +75,15 @@ def test_multi_threshold_with_a_huge_bias(tmp_path):
     rule = r"out_bias must be at most 1073741824 times out_scale, not 1\.0\d*e\+30"
     with pytest.raises(GraphError, match=rule):
         load_model(written(tmp_path, change, 1))
+
+
+def test_pads_beyond_all_images(tmp_path):
+    """A small file may ask for a tensor that no machine holds."""
+
+    def change(model):
+        node = next(n for n in model.graph.node if n.op_type == "Conv")
+        next(a for a in node.attribute if a.name == "pads").ints[3] = 2**63 - 1
+
+    rule = r"type: a tensor must have at most 2147483648 elements, not shape \(5, 92\d+, 3\)"
+    with pytest.raises(GraphError, match=rule):
+        load_model(written(tmp_path, change))

@@ -9,6 +9,8 @@ from ...errors import GraphError
 
 # Evaluation runs in int64, so no reachable value may leave it; thresholds need one value above ``hi``.
 LIMIT = 2**62
+# Elements of a tensor; no frame of a real network comes near, and files may claim anything.
+MAX_SIZE = 2**31
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class TensorType:
     def __post_init__(self):
         if any(not isinstance(d, int) or d < 1 for d in self.shape):
             raise GraphError(f"type: every dimension must be a positive integer, not {self.shape}")
+        if self.size > MAX_SIZE:
+            raise GraphError(f"type: a tensor must have at most {MAX_SIZE} elements, not shape {self.shape}")
 
     @property
     def size(self) -> int:
