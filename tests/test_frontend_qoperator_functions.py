@@ -137,7 +137,7 @@ def test_arg_max_of_codes(kind):
 
 
 def test_edges_keep_the_codes():
-    """The graph's edges have the zero points of the operators there, also where an input meets two of them."""
+    """The graph's edges have the zero points of the operators there; 0 where an input meets two."""
     net = QOperatorNet()
     x, z = net.input((1, 6), UINT8), net.input((1, 6), UINT8)
     y = net.node(
