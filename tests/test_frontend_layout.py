@@ -215,3 +215,30 @@ def test_varying_scale_behind_a_slice_of_the_float_input():
     message = r"a scaling that varies must not lie between a slice of the model's float input and its .*"
     with pytest.raises(GraphError, match=rf"\n  QuantizeLinear '\w+': {message}$"):
         imported(net.build(net.quantize(y, 0.1)))
+
+
+@pytest.mark.parametrize("op", ["Split", "Slice", "Gather"])
+def test_parts_of_quantized_weights_keep_their_codes(op):
+    """Each part has the scales of its own rows, or they would be floats that no layer takes."""
+    net = QdqNet((1, 6))
+    codes = np.random.default_rng(0).integers(-9, 10, (6, 8))
+    w = net.stored_weights(codes, 2.0 ** -np.arange(8), axis=1)
+    if op == "Split":
+        net.node("Split", w, ints(net, 5, 3), axis=1, outputs=2)
+        parts = list(net.nodes[-1].output)
+    elif op == "Slice":
+        parts = [slice_([1], [6], [1], [2])(net, w)]
+    else:
+        parts = [gather([7, 0, 3], 1)(net, w)]
+    x = net.pair("x", 0.125, 100)
+    assert_equal_to_ort(net, tuple(net.node("MatMul", x, p) for p in parts))
+
+
+def test_numbers_computed_from_shapes():
+    """As exporters compute sizes: products of parts of a shape."""
+    net = QdqNet(IMAGE)
+    x = net.pair("x", 0.061, 117)
+    shape = net.node("Shape", x)
+    rest = net.node("ReduceProd", slice_([2], [4])(net, shape), ints(net, 0), keepdims=1)
+    target = net.node("Concat", ints(net, 1, 4), rest, axis=0)
+    assert_equal_to_ort(net, (net.node("Reshape", x, target),))

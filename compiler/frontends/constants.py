@@ -19,8 +19,9 @@ _ELEMENTWISE = {
     "Less", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal", "Relu", "Round",
     "Sign", "Sqrt", "Sub", "Where",
 }  # fmt: skip
-_LAYOUT = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-COMPUTED = _ELEMENTWISE | _LAYOUT | {"Concat", "ConstantOfShape", "Expand", "Gather", "Shape", "Slice"}
+_LAYOUT = {"Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
+_REDUCTIONS = {"ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"}
+COMPUTED = _ELEMENTWISE | _LAYOUT | _REDUCTIONS | {"Concat", "ConstantOfShape", "Expand", "Shape"}
 
 
 def compute(node: SourceNode) -> tuple[Operand, ...]:
@@ -37,8 +38,9 @@ def compute(node: SourceNode) -> tuple[Operand, ...]:
     results = [Constant(a) for a in run_node(node, arrays)]
     first = node.operands[0] if node.operands else None
     if node.proto.op_type in _LAYOUT and first is not None and first.codes is not None:
-        moved = first.mapped(lambda a: run_node(node, [a, *arrays[1:]])[0])
-        results[0] = Constant(results[0].values, moved.codes, moved.scale)
+        for i, result in enumerate(results):
+            moved = first.mapped(lambda a, i=i: run_node(node, [a, *arrays[1:]])[i])
+            results[i] = Constant(result.values, moved.codes, moved.scale)
     return tuple(results)
 
 
