@@ -1,0 +1,77 @@
+"""gw_slice and gw_pad: cycles and resources."""
+
+from types import SimpleNamespace
+
+from ..design import Resources, Unit
+from .ram import clog2
+
+AXES = range(3)
+
+
+def _axis_cost(n: int, first: int, count: int, step: int) -> Resources:
+    """gw_axis_range: a counter, and where some elements are left out the comparisons."""
+    bits = clog2(n)
+    compares = 0 if count == n else 1 if count == 1 else (first > 0) + (first + (count - 1) * step < n - 1)
+    used = Resources(lut=2 * bits + compares * bits * 0.7, ff=bits)
+    if step > 1 and count > 1:
+        used += Resources(lut=2 * clog2(step), ff=clog2(step))
+    return used
+
+
+def _slice_interval(p: SimpleNamespace) -> int:
+    return p.N0 * p.N1 * p.N2
+
+
+def _slice_latency(p: SimpleNamespace) -> int:
+    return (p.FIRST2 * p.N1 + p.FIRST1) * p.N0 + p.FIRST0 + 1
+
+
+def _slice_resources(p: SimpleNamespace, family: str) -> Resources:
+    used = Resources(lut=4, ff=p.BITS + 1)
+    for k in AXES:
+        v = vars(p)
+        used += _axis_cost(*(v[f"{name}{k}"] for name in ("N", "FIRST", "COUNT", "STEP")))
+    return used
+
+
+def _padded(p: SimpleNamespace) -> list[int]:
+    v = vars(p)
+    return [v[f"BEFORE{k}"] + v[f"N{k}"] + v[f"AFTER{k}"] for k in AXES]
+
+
+def _pad_interval(p: SimpleNamespace) -> int:
+    a, b, c = _padded(p)
+    return a * b * c
+
+
+def _pad_latency(p: SimpleNamespace) -> int:
+    return 2
+
+
+def _pad_resources(p: SimpleNamespace, family: str) -> Resources:
+    # The border's code is what the registers are set to.
+    used = Resources(lut=8, ff=2 * p.LANES * p.BITS + 3)
+    for k, total in zip(AXES, _padded(p), strict=True):
+        used += _axis_cost(total, vars(p)[f"BEFORE{k}"], vars(p)[f"N{k}"], 1)
+    return used
+
+
+_FILES = ("gw_axis_range.v", "gw_counter.v")
+
+SLICE = Unit(
+    module="gw_slice",
+    params=("BITS", *(f"{name}{k}" for k in AXES for name in ("N", "FIRST", "COUNT", "STEP"))),
+    files=("gw_slice.v", *_FILES),
+    interval=_slice_interval,
+    latency=_slice_latency,
+    resources=_slice_resources,
+)
+
+PAD = Unit(
+    module="gw_pad",
+    params=("BITS", "LANES", "PAD_CODE", *(f"{name}{k}" for k in AXES for name in ("N", "BEFORE", "AFTER"))),
+    files=("gw_pad.v", *_FILES),
+    interval=_pad_interval,
+    latency=_pad_latency,
+    resources=_pad_resources,
+)
