@@ -24,8 +24,8 @@ def case(x: Int, y: Int, pe: int, folds: int, shared: bool, rom_style: int = 0, 
     rows = np.zeros(channels, int) if shared else np.arange(channels)
     memory = lookup_memory(table, lo, x, y, pe)
     params = {
-        "C": pe if shared else channels, "PE": pe, "SHARED": int(shared), "X_BITS": x.bits, "OUT_BITS": y.bits,
-        "ROM_STYLE": rom_style, "TABLE": "t",
+        "C": pe if shared else channels, "PE": pe, "SHARED": int(shared), "X_BITS": x.bits,
+        "OUT_BITS": y.bits, "ROM_STYLE": rom_style, "TABLE": "t",
     }  # fmt: skip
     source, sink = Stream(x, pe, folds), Stream(y, pe, folds)
     return Case(
