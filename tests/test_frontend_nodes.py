@@ -25,8 +25,8 @@ def nan(net: Net) -> str:
 
 
 NODE_ERRORS = {
-    "softmax": ("flat", lambda n: n.node("Softmax", q(n)),
-        r"Softmax 'softmax1': this operator is not supported\. Leave it out of the export: it does not .*"),
+    "softmax": ("flat", lambda n: n.node("LogSoftmax", q(n)),
+        r"LogSoftmax 'logsoftmax1': this operator is not supported\. Leave it out of the export: it does not .*"),
     "unknown": ("flat", lambda n: n.node("Einsum", q(n)),
         (r"Einsum 'einsum1': this operator is not supported\. Write it as MatMul, Transpose and Reshape, in "
         r"torch .*")),

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...errors import GraphError
 from .constants import run_node
-from .function_steps import FunctionStep
+from .function_steps import DeferredStep, FunctionStep
 from .source import SourceNode
 from .tensors import Constant, Tensor
 
@@ -46,9 +46,12 @@ def lower_function(node: SourceNode) -> tuple[Tensor]:
 
 
 def quantized(tensor: Tensor) -> Tensor:
-    """The tensor itself; raises GraphError for the model's float input."""
+    """The tensor itself; raises GraphError for the model's float input, and where a quantizer is due."""
     if tensor.pending:
         raise GraphError(
             "its input must be quantized, but is the model's float input. Quantize the input first."
         )
+    for step in tensor.chain.steps:
+        if isinstance(step, DeferredStep):
+            raise GraphError(step.advice)
     return tensor

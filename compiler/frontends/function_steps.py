@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ...errors import GraphError
+from ..ir.graph import Value
 from .chain import ArrayMap, Chain, Step
+from .quantizers import Quantizer
 
 Function = Callable[..., np.ndarray]
 
@@ -113,3 +116,29 @@ class TableStep(Step):
     def of(cls, table: np.ndarray) -> "TableStep":
         """The step for float32 rows (..., L) whose leading axes broadcast against the frame."""
         return cls(tuple(np.moveaxis(table, -1, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class DeferredStep(Step):
+    """What has integers only together with the quantizer behind it; first in its chain, and no function
+    of the tensor's own integers."""
+
+    advice: ClassVar[str]
+
+    @property
+    def monotone(self) -> bool:
+        """Not known to be."""
+        return False
+
+    def quantized(self, rest: Chain, quantizer: Quantizer, name: str) -> Value:
+        """The quantizer's codes behind the chain's other steps; raises GraphError with the advice."""
+        raise NotImplementedError
+
+    def apply(self, x):
+        raise GraphError(self.advice)
+
+    def affine(self):
+        raise GraphError(self.advice)
+
+    def moved(self, move):
+        raise GraphError(self.advice)

@@ -16,6 +16,7 @@ from . import (
     reduce_ops,
     resample_ops,
     slice_ops,
+    softmax_ops,
 )
 from .source import Operand, SourceNode
 
@@ -57,6 +58,7 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Resize": resample_ops.lower_resize,
     "Shape": layout_ops.lower_shape,
     "Slice": slice_ops.lower_slice,
+    "Softmax": softmax_ops.lower_softmax,
     "SpaceToDepth": resample_ops.lower_space_to_depth,
     "Split": slice_ops.lower_split,
     "Squeeze": layout_ops.lower_squeeze,
@@ -71,7 +73,6 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
 
 ADVICE = {
     "Einsum": "Write it as MatMul, Transpose and Reshape, in torch with @ or torch.matmul.",
-    "Softmax": "Leave it out of the export: it does not change the arg-max.",
     "LogSoftmax": "Leave it out of the export: it does not change the arg-max.",
 }
 DEFAULT_ADVICE = "Remove it from the network, or replace it by supported layers (docs/exactness.md)."

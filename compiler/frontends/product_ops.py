@@ -12,6 +12,7 @@ from ..ir.graph import Const, Node, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
 from .broadcast import broadcast
 from .chain import Chain
+from .function_ops import quantized
 from .function_steps import Function, JoinStep, RecodeStep
 from .join_ops import FarApart, linear_multiples, matched
 from .source import SourceNode
@@ -61,7 +62,7 @@ def _operands(node: SourceNode) -> tuple[Tensor, Tensor]:
     tensors = [node.tensor(i) for i in range(2)]
     if any(t.pending for t in tensors):
         raise GraphError("its inputs must be quantized, but one is the model's float input")
-    first, second = broadcast(tensors)
+    first, second = broadcast([quantized(t) for t in tensors])
     return first, second
 
 

@@ -11,6 +11,7 @@ from ..ir.graph import Const, Input, Node, Value
 from ..ir.ops import MaxPool, Mul, Reshape, Transpose
 from ..ir.types import Int, TensorType
 from .chain import Chain
+from .function_steps import DeferredStep
 from .quantizers import LinearQuantizer, Quantizer
 from .staircase import input_staircase, staircase
 from .tabulate import tabulated
@@ -50,6 +51,9 @@ def quantize_tensor(tensor: Tensor, quantizer: Quantizer, name: str) -> Tensor:
     Raises:
         GraphError: too large a range, or a chain with values that no quantizer defines.
     """
+    first, *rest = tensor.chain.steps
+    if isinstance(first, DeferredStep):
+        return rescaled(first.quantized(Chain(tuple(rest)), quantizer, name), quantizer.scale)
     if not tensor.chain.monotone:
         return rescaled(tabulated(tensor, quantizer, name), quantizer.scale)
     tensor = oriented(tensor)

@@ -150,6 +150,7 @@ def float_table(tensor: Tensor) -> np.ndarray:
     """
     if tensor.pending:
         raise GraphError("its inputs must be quantized, but one is the model's float input")
+    chain = tensor.chain.moved(lambda p: p[..., None])
     dtype, shape = tensor.value.type.dtype, tensor.chain.shape(tensor.rank)
     count = dtype.hi - dtype.lo + 1
     if count > MAX_LEVELS or count * prod(shape) > MAX_TABLES:
@@ -158,7 +159,7 @@ def float_table(tensor: Tensor) -> np.ndarray:
             "Put a quantizer in front of each."
         )
     x = np.arange(dtype.lo, dtype.hi + 1).reshape((1,) * tensor.rank + (-1,))
-    floats = tensor.chain.moved(lambda p: p[..., None]).apply(x)
+    floats = chain.apply(x)
     if not np.isfinite(floats).all():
         raise GraphError("its inputs must lie within float32's range")
     return floats
