@@ -1,4 +1,5 @@
-// Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS.
+// Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS. With GROUPS matrices, vector
+// v has matrix v modulo GROUPS.
 //
 // One piece of work: one vector, MW/SIMD beats of SIMD elements in, MH/PE beats of PE sums out.
 // Interval: (MW/SIMD)*(MH/PE) clocks. During the first MW/SIMD of them it takes a beat a clock and keeps it;
@@ -8,7 +9,8 @@
 // 1 + $clog2(ceil(SIMD/4)).
 //
 // WEIGHTS word n*(MW/SIMD)+s: for pe, for simd, the code of w[n*PE+pe][s*SIMD+simd] at bit
-// (pe*SIMD+simd)*W_BITS. BIAS word n: PE codes of ACC_BITS. Element 0 is in the lowest bits.
+// (pe*SIMD+simd)*W_BITS. BIAS word n: PE codes of ACC_BITS. Element 0 is in the lowest bits. The words of the
+// next matrix follow.
 //
 // LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
 // 4 x {-1,+1}. W_BITS is 1 for lanes 2 and 3, X_BITS is 1 for lanes 3 and 4.
@@ -26,8 +28,9 @@ module gw_matrix_vector #(
     parameter ACC_BITS  = 16,    // bits of an element out
     parameter ROM_STYLE = 0,     // weights: 0 the tool chooses, 1 block RAM, 2 LUTs
     parameter HAS_BIAS  = 0,     // 0: no bias, and BIAS is not read
-    parameter WEIGHTS   = "",    // $readmemh file, (MW/SIMD)*(MH/PE) words of PE*SIMD*W_BITS bits
-    parameter BIAS      = ""     // $readmemh file, MH/PE words of PE*ACC_BITS bits
+    parameter GROUPS    = 1,     // matrices, one after the other
+    parameter WEIGHTS   = "",    // $readmemh file, GROUPS*(MW/SIMD)*(MH/PE) words of PE*SIMD*W_BITS bits
+    parameter BIAS      = ""     // $readmemh file, GROUPS*MH/PE words of PE*ACC_BITS bits
 ) (
     input  wire                    clk,
     input  wire                    rst,
@@ -41,9 +44,10 @@ module gw_matrix_vector #(
     localparam SLOTS = MW / SIMD;
     localparam FOLDS = MH / PE;
     localparam SLOT_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1;
-    localparam WORDS = SLOTS * FOLDS;
+    localparam WORDS = SLOTS * FOLDS * GROUPS;
     localparam ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
-    localparam FOLD_BITS = FOLDS > 1 ? $clog2(FOLDS) : 1;
+    localparam BIAS_WORDS = FOLDS * GROUPS;
+    localparam BIAS_ADDR_BITS = BIAS_WORDS > 1 ? $clog2(BIAS_WORDS) : 1;
 
     // Clocks from a beat in to: operands at the lanes; the lanes' sum at the accumulator.
     localparam OPERANDS = LANE == 1 ? 4 : 3;
@@ -71,6 +75,7 @@ module gw_matrix_vector #(
     wire                 step;
     wire                 first;                      // of the beats of a sum
     wire                 last;
+    wire                 matrices_last;
     wire                 vector_last;
     wire [SLOT_BITS-1:0] slot;
     wire [ADDR_BITS-1:0] addr;
@@ -83,9 +88,19 @@ module gw_matrix_vector #(
     gw_counter #(.COUNT(SLOTS)) slot_counter (
         .clk(clk), .rst(rst), .step(ce && step), .value(slot), .last(last));
     gw_counter #(.COUNT(WORDS)) addr_counter (
-        .clk(clk), .rst(rst), .step(ce && step), .value(addr), .last(vector_last));
+        .clk(clk), .rst(rst), .step(ce && step), .value(addr), .last(matrices_last));
 
     generate
+        if (GROUPS == 1 || FOLDS == 1) begin : g_one_matrix
+            assign vector_last = matrices_last;
+        end else begin : g_matrices
+            wire [$clog2(FOLDS)-1:0] unused_fold;
+            wire                     last_fold;
+            wire                     unused = matrices_last;
+            gw_counter #(.COUNT(FOLDS)) fold_counter (
+                .clk(clk), .rst(rst), .step(ce && step && last), .value(unused_fold), .last(last_fold));
+            assign vector_last = last && last_fold;
+        end
         if (FOLDS > 1) begin : g_fill
             reg fill_q;
             always @(posedge clk) begin
@@ -198,14 +213,14 @@ module gw_matrix_vector #(
         if (HAS_BIAS != 0) begin : g_bias
             // The ROM takes two clocks, the offset of lane 3 one more.
             localparam LEAD = LANE == 3 ? 3 : 2;
-            wire [FOLD_BITS-1:0]   fold;
-            wire [PE*ACC_BITS-1:0] bias;
-            wire                   unused;
-            gw_counter #(.COUNT(FOLDS)) fold_counter (
+            wire [BIAS_ADDR_BITS-1:0] fold;
+            wire [PE*ACC_BITS-1:0]    bias;
+            wire                      unused;
+            gw_counter #(.COUNT(BIAS_WORDS)) fold_counter (
                 .clk(clk), .rst(rst), .step(ce && valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
                 .value(fold), .last(unused));
             gw_rom #(
-                .BITS(PE*ACC_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE), .OUT_REG(1),
+                .BITS(PE*ACC_BITS), .DEPTH(BIAS_WORDS), .STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE), .OUT_REG(1),
                 .FILE(BIAS)
             ) biases (
                 .clk(clk), .ce(ce), .addr(fold), .data(bias));

@@ -9,6 +9,10 @@ from .ram import blocks
 _ROM_BITS = {"ecp5": 3000, "ice40": 1500, "gowin": 3000, "xc7": 10000, "xcup": 10000}
 # The sides of one DSP block's signed multiplier.
 _DSP_SIDES = {"ecp5": (18, 18), "gowin": (18, 18), "ice40": (16, 16), "xc7": (25, 18), "xcup": (27, 18)}
+# Fewest bits of a product for which Yosys takes a DSP block.
+_DSP_BITS = {"ecp5": 0, "gowin": 0, "ice40": 11, "xc7": 9, "xcup": 9}
+# LUTs of Yosys's own multiplier, per bit of one operand times the other.
+_SOFT_MULTIPLY = {"ecp5": 2.2, "gowin": 2.2, "ice40": 2.2, "xc7": 1.5, "xcup": 1.5}
 LUT6 = ("xc7", "xcup")
 
 
@@ -30,6 +34,13 @@ def tree(n: int, bits: int, carry: bool) -> tuple[list[int], int]:
 def adders(widths: Iterable[int], family: str) -> int:
     """LUTs of several adders."""
     return sum(adder(width, family) for width in widths)
+
+
+def product(a: int, b: int, family: str, a_signed: bool = True) -> Resources:
+    """The product of two operands of a and b bits by the tool's own multiplier, and its register."""
+    if a + b >= _DSP_BITS[family]:
+        return Resources(ff=a + b, dsp=dsp_blocks(a + (not a_signed), b, family))
+    return Resources(lut=_SOFT_MULTIPLY[family] * a * b, ff=a + b)
 
 
 def dsp_blocks(a: int, b: int, family: str) -> float:

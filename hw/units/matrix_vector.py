@@ -7,14 +7,10 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
 from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, adders, dsp_blocks, rom, tree
+from .fabric import LUT6, adder, adders, product, rom, tree
 from .ram import clog2, ram_resources
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X = range(5)
-# Fewest bits of a product for which Yosys takes a DSP block.
-_DSP_BITS = {"ecp5": 0, "gowin": 0, "ice40": 11, "xc7": 9, "xcup": 9}
-# LUTs of Yosys's own multiplier, per bit of one operand times the other.
-_SOFT_MULTIPLY = {"ecp5": 2.2, "gowin": 2.2, "ice40": 2.2, "xc7": 1.5, "xcup": 1.5}
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
 _CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58))
@@ -35,14 +31,10 @@ def _latency(p: SimpleNamespace) -> int:
 
 
 def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
-    bits = p.X_BITS + p.W_BITS
-    widths, ff = tree(p.SIMD, bits, False)
-    lut, dsp = adders(widths, family), 0.0
-    if bits >= _DSP_BITS[family]:
-        dsp = p.SIMD * dsp_blocks(p.X_BITS + 1 - p.X_SIGNED, p.W_BITS, family)
-    else:
-        lut += p.SIMD * _SOFT_MULTIPLY[family] * p.X_BITS * p.W_BITS
-    return Resources(lut=lut, ff=p.SIMD * bits + ff, dsp=dsp)
+    widths, ff = tree(p.SIMD, p.X_BITS + p.W_BITS, False)
+    one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED))
+    lut = adders(widths, family) + p.SIMD * one.lut
+    return Resources(lut=lut, ff=p.SIMD * one.ff + ff, dsp=p.SIMD * one.dsp)
 
 
 def _digit_row(p: SimpleNamespace, family: str) -> Resources:
@@ -110,21 +102,22 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     high), block RAMs exact. Unfolded, 8 on ECP5: LUTs 14 % low to 22 % high, registers 2 to 14 % high.
     """
     slots, folds = p.MW // p.SIMD, p.MH // p.PE
+    words = slots * folds * p.GROUPS
     row = _ROWS[p.LANE](p, family)
     carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
     choose = p.ACC_BITS if slots > 1 and family not in LUT6 else 0  # start value or the sum so far
-    of_lut, of_ff = _CONSTANT[p.LANE] if slots * folds == 1 else (1.0, 1.0)
+    of_lut, of_ff = _CONSTANT[p.LANE] if words == 1 else (1.0, 1.0)
     rows = Resources(
         lut=p.PE * (row.lut + adder(p.ACC_BITS + carry, family) + choose) * of_lut,
         ff=p.PE * (row.ff + p.ACC_BITS) * of_ff,
         dsp=p.PE * row.dsp,
     )
-    counters = clog2(slots) + 2 * clog2(slots * folds)
+    counters = clog2(slots) + 2 * clog2(words) + (clog2(folds) if p.GROUPS > 1 else 0)
     flags = 3 * (_latency(p) - slots)
     used = rows + _buffer(p, family) + Resources(lut=2 * counters + 8, ff=counters + flags)
-    used += rom(slots * folds, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
+    used += rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
     if p.HAS_BIAS:
-        used += rom(folds, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
+        used += rom(folds * p.GROUPS, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
         if p.LANE == LANE_XNOR:
             used += Resources(lut=p.PE * adder(p.ACC_BITS, family), ff=p.PE * p.ACC_BITS)
     return used
@@ -135,6 +128,12 @@ def _pack(codes: np.ndarray, bits: int) -> tuple[int, ...]:
     planes = (codes.astype(np.uint64)[:, :, None] >> np.arange(bits, dtype=np.uint64)) & np.uint64(1)
     rows = np.packbits(planes.reshape(len(codes), -1).astype(np.uint8), axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in rows)
+
+
+def group_weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False) -> Memory:
+    """WEIGHTS of GROUPS matrices that take turns, shape (GROUPS, MW, MH); else as ``weight_memory``."""
+    parts = [weight_memory(matrix, pe, simd, bits, bipolar) for matrix in w]
+    return Memory(tuple(word for part in parts for word in part.words), pe * simd * bits)
 
 
 def weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False) -> Memory:
@@ -183,6 +182,7 @@ MATRIX_VECTOR = Unit(
         "ACC_BITS",
         "ROM_STYLE",
         "HAS_BIAS",
+        "GROUPS",
         "WEIGHTS",
         "BIAS",
     ),

@@ -10,7 +10,7 @@ import pytest
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
 from gatewright.hw.design import FAMILIES, Memory, Stream
-from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
+from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, bias_memory, group_weight_memory, weight_memory
 from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[2] / "hw" / "rtl"
@@ -51,24 +51,27 @@ class Case:
         )  # fmt: skip
 
 
-def make(seed: int, lane: int, shape, x: Int, w: Int, acc_bits: int, bias: bool, rom_style: int = 0) -> Case:
+def make(
+    seed: int, lane: int, shape, x: Int, w: Int, acc_bits: int, bias: bool, rom_style: int = 0, groups: int = 1
+) -> Case:
     mw, mh, pe, simd = shape
     random = np.random.default_rng([seed, lane])
-    xs, ws = draw(random, x, (VECTORS, mw)), draw(random, w, (mw, mh))
-    b = draw(random, two_complement(acc_bits + 2), mh) if bias else np.zeros(mh, dtype=np.int64)
+    xs, ws = draw(random, x, (VECTORS, groups, mw)), draw(random, w, (groups, mw, mh))
+    b = draw(random, two_complement(acc_bits + 2), (groups, mh)) * bias
     xs[0], xs[1] = x.lo, x.hi  # the extremes meet every weight
-    ws[:, 0] = w.lo
-    memories = {"w.mem": weight_memory(ws, pe, simd, w.bits, w.bipolar)}
+    ws[:, :, 0] = w.lo
+    memories = {"w.mem": group_weight_memory(ws, pe, simd, w.bits, w.bipolar)}
     if bias:
-        memories["b.mem"] = bias_memory(b, pe, acc_bits)
+        memories["b.mem"] = bias_memory(b.ravel(), pe, acc_bits)
     params = {
         "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
         "W_BITS": w.bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
-        "WEIGHTS": "w.mem", "BIAS": "b.mem" if bias else "",
+        "GROUPS": groups, "WEIGHTS": "w.mem", "BIAS": "b.mem" if bias else "",
     }  # fmt: skip
     source, sink = Stream(x, simd, mw // simd), Stream(two_complement(acc_bits), pe, mh // pe)
     words = {name: (memory.words, memory.bits) for name, memory in memories.items()}
-    return Case(params, words, source, sink, source.pack(xs), sink.pack(xs @ ws + b))
+    sums = np.einsum("vgi,gij->vgj", xs, ws) + b
+    return Case(params, words, source, sink, source.pack(xs), sink.pack(sums))
 
 
 def random_case(seed: int, lane: int) -> Case:
@@ -107,6 +110,18 @@ def test_random_shapes(lane, seed):
     check_timing(case, simulation)
     for gap, stall in ((0.5, 0.0), (0.0, 0.5), (0.3, 0.3)):
         trace = simulation.run(case.words, len(case.expected), gap=gap, stall=stall, seed=seed)
+        assert trace.words == case.expected
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5])
+@pytest.mark.parametrize("shape", [(6, 4, 2, 3), (4, 3, 3, 2), (5, 6, 2, 5), (24, 3, 1, 4)], ids=str)
+def test_groups_take_turns(shape, groups):
+    """Each vector meets the next matrix and bias, the first again after the last."""
+    case = make(groups, 1, shape, Int(-8, 7), Int(-4, 3), 14, bias=True, rom_style=groups % 3, groups=groups)
+    simulation = case.compile()
+    check_timing(case, simulation)
+    for gap, stall in ((0.5, 0.0), (0.3, 0.3)):
+        trace = simulation.run(case.words, len(case.expected), gap=gap, stall=stall, seed=groups)
         assert trace.words == case.expected
 
 
@@ -177,7 +192,7 @@ ECP5_MEASURED = {
 def estimate_params(lane: int, x_bits: int, w_bits: int) -> SimpleNamespace:
     return SimpleNamespace(
         MW=64, MH=16, PE=4, SIMD=8, X_BITS=x_bits, X_SIGNED=0, W_BITS=w_bits, LANE=lane, ACC_BITS=16,
-        ROM_STYLE=1, HAS_BIAS=0,
+        ROM_STYLE=1, HAS_BIAS=0, GROUPS=1,
     )  # fmt: skip
 
 
