@@ -1,12 +1,13 @@
 """Attack every reader with damaged model files.
 
     python benchmarks/mutations.py --count 20000 --seed 1 [--formats qonnx,tflite] [--seconds 150]
+    python benchmarks/mutations.py --formats tflite --files model_int8.tflite
 
-Each case damages one of tests/mutation_models.py (bytes, fields, meaning), and reads it, runs the passes,
-exports the graph and prints it, in a process with 2 GiB of address space and 10 s a case. A defect is
-anything but a graph or one of our errors: another exception, a crash, a hang, memory, or a file opened for
-writing, a process or a connection that nobody asked for. Case n of a seed is always the same file; files
-that found a defect are kept in --keep. Exit code 1 if there was one.
+Each case damages a file (bytes, fields, meaning), one of tests/mutation_models.py or those given, reads it,
+runs the passes, exports the graph and prints it, in a process with 2 GiB of address space and 10 s a case.
+A defect is anything but a graph or one of our errors: another exception, a crash, a hang, memory, or a file
+opened for writing, a process or a connection that nobody asked for. Case n of a seed is always the same file;
+files that found a defect are kept in --keep. Exit code 1 if there was one.
 """
 
 import argparse
@@ -27,16 +28,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from gatewright.compiler.export_onnx import export_onnx
-from gatewright.compiler.frontends import load_model, survey
-from gatewright.compiler.ir.text import from_text, to_text
-from gatewright.compiler.passes.pipeline import run as run_passes
-from gatewright.errors import GatewrightError, GraphError
+from gatewright.errors import GatewrightError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from mutation_models import FORMATS, mutation  # noqa: E402
+from mutation_models import FORMATS, mutation, treat  # noqa: E402
 
 ADDRESS_SPACE = 2 * 2**30
 SECONDS = 10
@@ -82,21 +79,6 @@ class Watch:
                 self.seen.append(f"open for writing {path!r:.200}")
 
 
-def treat(kind: str, path: Path) -> None:
-    """All that is done with a model file before a board comes in."""
-    try:
-        graph = from_text(path.read_text("utf-8", "replace")) if kind == "text" else load_model(path)
-    except GraphError as error:
-        # What cannot be imported can still be surveyed, and says the same.
-        if kind != "text" and survey(path).problem != str(error):
-            raise AssertionError("survey and import must tell the same problem") from error
-        raise
-    graph.verify()
-    graph = run_passes(graph)
-    export_onnx(graph).SerializeToString(deterministic=True)
-    from_text(to_text(graph))
-
-
 def case(kind: str, seed: int, number: int, originals: list[bytes]) -> bytes:
     """The damaged file of a case."""
     return mutation(np.random.default_rng([seed, number]), kind, originals)
@@ -128,7 +110,7 @@ def _attempt(kind: str, path: Path, watch: Watch) -> tuple[str, str]:
     return (outcome, told) if not told or outcome != "refused" else ("exception", told)
 
 
-def _worker(kind: str, seed: int, start: int, stop: int, folder: str, pipe) -> None:
+def _worker(kind: str, seed: int, start: int, stop: int, originals: list[bytes], folder: str, pipe) -> None:
     """Cases start..stop-1; says before each that it begins, and after each what came of it."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -136,8 +118,7 @@ def _worker(kind: str, seed: int, start: int, stop: int, folder: str, pipe) -> N
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
     signal.signal(signal.SIGALRM, _alarm)
-    originals, watch = FORMATS[kind][0](), Watch()
-    path = Path(folder) / "model" / "m.onnx"
+    watch, path = Watch(), Path(folder) / "model" / "m.onnx"
     for number in range(start, stop):
         path.write_bytes(case(kind, seed, number, originals))
         pipe.send(("begin", number))
@@ -152,8 +133,8 @@ def _worker(kind: str, seed: int, start: int, stop: int, folder: str, pipe) -> N
 class Campaign:
     """The cases of one format and seed, in one process after another."""
 
-    def __init__(self, kind: str, seed: int, keep: Path):
-        self.kind, self.seed, self.keep = kind, seed, keep
+    def __init__(self, kind: str, seed: int, originals: list[bytes], keep: Path):
+        self.kind, self.seed, self.originals, self.keep = kind, seed, originals, keep
         self.tally = Tally()
 
     def run(self, start: int, count: int, until: float) -> int:
@@ -172,7 +153,7 @@ class Campaign:
     def _one_process(self, number: int, stop: int, folder: str, until: float) -> int:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=_worker, args=(self.kind, self.seed, number, stop, folder, theirs)
+            target=_worker, args=(self.kind, self.seed, number, stop, self.originals, folder, theirs)
         )
         process.start()
         theirs.close()
@@ -209,7 +190,7 @@ class Campaign:
         key = f"{outcome} {places[-1] if places else told}"
         self.tally.defects.setdefault(key, []).append(f"case {number}\n{told}")
         self.keep.mkdir(parents=True, exist_ok=True)
-        data = case(self.kind, self.seed, number, FORMATS[self.kind][0]())
+        data = case(self.kind, self.seed, number, self.originals)
         (self.keep / f"{self.kind}_{self.seed}_{number}.bin").write_bytes(data)
 
 
@@ -220,12 +201,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--start", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--files", type=Path, nargs="+", default=[], help="damage these instead")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop each format after this time")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "gatewright-mutations")
     options = parser.parse_args(arguments)
     clean = True
     for kind in options.formats.split(","):
-        campaign = Campaign(kind, options.seed, options.keep)
+        originals = [f.read_bytes() for f in options.files] or FORMATS[kind][0]()
+        campaign = Campaign(kind, options.seed, originals, options.keep)
         end = campaign.run(options.start, options.count, time.monotonic() + options.seconds)
         t = campaign.tally
         done = {"format": kind, "seed": options.seed, "cases": [options.start, end], **t.outcomes}

@@ -1,16 +1,15 @@
 """MLPerf Tiny's TFLite models, imported and compared with LiteRT byte for byte.
 
-    python benchmarks/tflite_models.py --data DIR [--random 1000] [--mutations 2000] [--reciprocal]
+    python benchmarks/tflite_models.py --data DIR [--random 1000] [--reciprocal]
 
 DIR (or the environment variable GATEWRIGHT_DATA) holds ``models/mlperf_tiny_resnet`` and
 ``models/mlperf_tiny_kws``, each with ``model_int8.tflite`` and ``inputs/*.int8``. LiteRT comes with the
-test extra. ``--mutations`` damages each file that often; ``--reciprocal`` checks the softmax's reciprocal
-for every sum of up to 1,024 exponents.
+test extra. ``--reciprocal`` checks the softmax's reciprocal for every sum of up to 1,024 exponents.
+benchmarks/mutations.py damages files.
 """
 
 import argparse
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -20,8 +19,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from rich.console import Console
 from rich.table import Table
 
-from gatewright.compiler.frontends.tflite import import_tflite, load_tflite
-from gatewright.compiler.frontends.tflite_file import parse_tflite
+from gatewright.compiler.frontends.tflite import load_tflite
 from gatewright.compiler.frontends.tflite_fixed import reciprocal
 from gatewright.compiler.frontends.tflite_softmax import MAX_CLASSES, NEAR
 from gatewright.compiler.ir.evaluate import evaluate
@@ -86,41 +84,6 @@ def compare(path: Path, random: int, table: Table, name: str) -> bool:
     return good
 
 
-def damage(data: bytes, rng: np.random.Generator) -> bytes:
-    """The file with one to three places cut, flipped or overwritten."""
-    broken = bytearray(data)
-    for _ in range(int(rng.integers(1, 4))):
-        # Half of the places near the front, where the tables are; weights fill most of the rest.
-        size = len(broken) - 4 if rng.random() < 0.5 else min(len(broken) - 4, 4096)
-        at, kind = int(rng.integers(8, max(size, 9))), int(rng.integers(16))
-        if kind == 0:
-            del broken[at:]
-            break
-        if kind < 5:
-            word = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, int(rng.integers(2**32)))[int(rng.integers(5))]
-            broken[at : at + 4] = word.to_bytes(4, "little")
-        else:
-            broken[at] ^= 1 << int(rng.integers(8))
-    return bytes(broken)
-
-
-def attack(data: bytes, count: int, console: Console, name: str) -> None:
-    """Import damaged files; anything but a graph or one of our errors ends the program."""
-    rng, slowest, refused = np.random.default_rng(_SEED), 0.0, 0
-    for _ in range(count):
-        broken = damage(data, rng)
-        started = time.perf_counter()
-        try:
-            import_tflite(parse_tflite(broken))
-        except GatewrightError:
-            refused += 1
-        slowest = max(slowest, time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    console.print(
-        f"{name}: {count:,} damaged files, {refused:,} refused, slowest {slowest:.2f} s, peak {peak:,.0f} MiB"
-    )
-
-
 def reciprocal_falls(octaves: range) -> bool:
     """Whether, between powers of two, sums larger by NEAR or more never have a larger reciprocal.
 
@@ -140,7 +103,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GATEWRIGHT_DATA"))
     parser.add_argument("--random", type=int, default=1000)
-    parser.add_argument("--mutations", type=int, default=0)
     parser.add_argument("--reciprocal", action="store_true")
     options = parser.parse_args(arguments)
     if options.data is None:
@@ -154,8 +116,6 @@ def main(arguments: list[str]) -> int:
         for name, folder in MODELS.items():
             path = Path(options.data) / "models" / folder / "model_int8.tflite"
             good &= compare(path, options.random, table, name)
-            if options.mutations:
-                attack(path.read_bytes(), options.mutations, console, name)
     except GatewrightError as error:
         print(error, file=sys.stderr)
         return 2

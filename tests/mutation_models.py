@@ -1,4 +1,4 @@
-"""Small whole models of each format, for mutations: a bit of everything that files are made of."""
+"""Small whole models of each format, damaged in every way that we know, and what is tried with them."""
 
 import tempfile
 from collections.abc import Callable
@@ -8,8 +8,12 @@ import numpy as np
 from onnxruntime.quantization import QuantFormat
 
 from driver_models import image_net
+from gatewright.compiler.export_onnx import export_onnx
+from gatewright.compiler.frontends import load_model, survey
 from gatewright.compiler.ir.io import save
-from gatewright.compiler.ir.text import to_text
+from gatewright.compiler.ir.text import from_text, to_text
+from gatewright.compiler.passes.pipeline import run as run_passes
+from gatewright.errors import GraphError
 from mutators import Rng, of_bytes, of_fields, of_lines
 from mutators_onnx import of_meaning
 from mutators_tflite import of_objects
@@ -118,3 +122,18 @@ def mutation(rng: Rng, kind: str, originals: list[bytes]) -> bytes:
     changes = FORMATS[kind][1]
     good = originals[int(rng.integers(len(originals)))]
     return changes[int(rng.integers(len(changes)))](rng, good)
+
+
+def treat(kind: str, path: Path) -> None:
+    """All that is done with a model file before a board comes in."""
+    try:
+        graph = from_text(path.read_text("utf-8", "replace")) if kind == "text" else load_model(path)
+    except GraphError as error:
+        # What cannot be imported can still be surveyed, and says the same.
+        if kind != "text" and survey(path).problem != str(error):
+            raise AssertionError("survey and import must tell the same problem") from error
+        raise
+    graph.verify()
+    graph = run_passes(graph)
+    export_onnx(graph).SerializeToString(deterministic=True)
+    from_text(to_text(graph))

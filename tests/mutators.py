@@ -15,6 +15,7 @@ REAL = (0.0, -0.0, 1.0, -1.0, float("nan"), float("inf"), -float("inf"), 1e-45, 
 TEXT = ("", "x", "y", "../../escaped", "/tmp/escaped", "a\nb", "\x1b[2J", "ünï", "n" * 5000,
         "$(touch escaped)", "Relu", "Softmax", "com.microsoft", "NHWC", "FLOOR", "Quant", "0",
         "-1")  # fmt: skip
+_FRONT = 4096
 _WORDS = (0, 1, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
@@ -27,7 +28,9 @@ def of_bytes(rng: Rng, data: bytes) -> bytes:
     """Cut short, or one to three bits flipped, words overwritten, stretches doubled or taken out."""
     broken = bytearray(data)
     for _ in range(int(rng.integers(1, 4))):
-        at, kind = int(rng.integers(max(len(broken), 1))), int(rng.integers(16))
+        # Half of the places near the front, where the tables are; weights fill most of a large file's rest.
+        size = len(broken) if rng.random() < 0.5 else min(len(broken), _FRONT)
+        at, kind = int(rng.integers(max(size, 1))), int(rng.integers(16))
         if kind == 0:
             del broken[at:]
             break
