@@ -17,6 +17,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from .classifiers import efficientnet_b0, mobilenet_v2, resnet18, shufflenet_v2
 from .dense import unet, unet_transposed, yolo
 from .layers import frames, settled
+from .powers import with_powers_of_two
 
 CALIBRATION_FRAMES = 8
 CALIBRATION_SEED, TEST_SEED = 1, 2
@@ -48,25 +49,34 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Way:
-    """One way of quantizing: codes int8 around 0 where ``symmetric``, else uint8 with a zero point."""
+    """One way of quantizing: codes int8 around 0 where ``symmetric``, else uint8 with a zero point.
+
+    ``powers`` rounds the scales of a QDQ model to powers of two afterwards.
+    """
 
     operators: bool
     symmetric: bool
     per_channel: bool
+    powers: bool = False
 
     @property
     def name(self) -> str:
         """As in file names."""
         return "-".join(
             (
-                "qoperator" if self.operators else "qdq",
+                "qoperator" if self.operators else "powers" if self.powers else "qdq",
                 "symmetric" if self.symmetric else "asymmetric",
                 "channel" if self.per_channel else "tensor",
             )
         )
 
 
-WAYS = tuple(Way(o, s, c) for o in (False, True) for s in (True, False) for c in (False, True))
+_KINDS = tuple((s, c) for s in (True, False) for c in (False, True))
+WAYS = (
+    *(Way(False, s, c) for s, c in _KINDS),
+    *(Way(True, s, c) for s, c in _KINDS),
+    *(Way(False, s, c, powers=True) for s, c in _KINDS),
+)
 
 
 class _Samples(CalibrationDataReader):
@@ -103,7 +113,10 @@ def quantized(float_model: onnx.ModelProto, samples: np.ndarray, way: Way) -> on
         activation_type=QuantType.QInt8 if way.symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
         extra_options={"ActivationSymmetric": way.symmetric, "WeightSymmetric": True},
     )  # fmt: skip
-    return onnx.load_model_from_string(target.getvalue())
+    model = onnx.load_model_from_string(target.getvalue())
+    if way.powers:
+        with_powers_of_two(model)
+    return model
 
 
 def quantized_file(network: Network, way: Way, folder: Path, dynamo: bool = False, **shape) -> Path:

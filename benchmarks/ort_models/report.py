@@ -8,7 +8,7 @@ Seven networks are defined in torch at their papers' channel counts (`benchmarks
 weights and batch norms that know their statistics, exported by torch and quantized by ONNX Runtime's static
 quantizer with 8 frames: as QDQ or as QOperator, activations int8 around 0 or uint8 with zero points, weights
 int8 with one scale per tensor or per output channel.
-Each file is imported (`load_model` and the default passes, timed on one core) and evaluated on 8 other
+Each file is imported (`load_model` and the default passes, in seconds of one core) and evaluated on 8 other
 frames; ONNX Runtime runs the same frames without graph optimisation on one thread.
 *Outputs* are the integers at the network's end, *codes* those of every quantized tensor inside; *alone* are
 the same codes where each layer is given ONNX Runtime's own, so that no difference moves others behind it.
