@@ -76,7 +76,10 @@ def measure(network: Network, way: Way, folder: Path, dynamo: bool, codes: bool)
         inner_codes(model)
         whole = import_model(_copy(model), "codes")
         result.codes = asdict(_difference(model, whole, x, own))
-        result.alone = asdict(differing_alone(model, codes_of(model, x)))
+        # Where all codes are equal, each layer has met the source's own already.
+        result.alone = result.codes
+        if result.codes["differ"]:
+            result.alone = asdict(differing_alone(model, codes_of(model, x)))
     return result
 
 
