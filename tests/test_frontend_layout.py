@@ -242,3 +242,17 @@ def test_numbers_computed_from_shapes():
     rest = net.node("ReduceProd", slice_([2], [4])(net, shape), ints(net, 0), keepdims=1)
     target = net.node("Concat", ints(net, 1, 4), rest, axis=0)
     assert_equal_to_ort(net, (net.node("Reshape", x, target),))
+
+
+def test_indices_computed_from_a_range():
+    """As torch exports its unfold."""
+    net = QdqNet(IMAGE)
+    limits = (net.const(v, np.int64) for v in (5, -1, -2))
+    x = net.node("Gather", net.pair("x", 0.061, 117), net.node("Range", *limits), axis=3)
+    assert_equal_to_ort(net, (x,))
+    net = QdqNet(IMAGE)
+    limits = (net.const(v, np.int64) for v in (0, 2**40, 1))
+    x = net.node("Gather", net.pair("x", 0.061, 117), net.node("Range", *limits), axis=3)
+    message = r"Range '\w+': constants must have at most 67108864 elements, not up to 1099511627776"
+    with pytest.raises(GraphError, match=rf"\n  {message}$"):
+        imported(net.build(x))

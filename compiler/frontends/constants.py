@@ -21,7 +21,7 @@ _ELEMENTWISE = {
 }  # fmt: skip
 _LAYOUT = {"Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
 _REDUCTIONS = {"ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"}
-COMPUTED = _ELEMENTWISE | _LAYOUT | _REDUCTIONS | {"Concat", "ConstantOfShape", "Expand", "Shape"}
+COMPUTED = _ELEMENTWISE | _LAYOUT | _REDUCTIONS | {"Concat", "ConstantOfShape", "Expand", "Range", "Shape"}
 
 
 def compute(node: SourceNode) -> tuple[Operand, ...]:
@@ -87,6 +87,9 @@ def _check_size(node: SourceNode, arrays: list[np.ndarray]) -> None:
         size = prod(max(int(d), 1) for d in target) * (max(arrays[0].size, 1) if op == "Expand" else 1)
     elif op == "Gather" and len(arrays) == 2:
         size = arrays[0].size * max(arrays[1].size, 1)
+    elif op == "Range" and len(arrays) == 3:
+        start, limit, step = (float(a.ravel()[0]) if a.size else 0.0 for a in arrays)
+        size = abs((limit - start) / step) if step else 0
     elif op == "Concat":
         size = sum(a.size for a in arrays)
     elif op in _ELEMENTWISE and len(arrays) > 1:
@@ -96,8 +99,8 @@ def _check_size(node: SourceNode, arrays: list[np.ndarray]) -> None:
             raise GraphError(
                 f"operands must broadcast, but have shapes {', '.join(str(a.shape) for a in arrays)}"
             ) from None
-    if size > MAX_ELEMENTS:
-        raise GraphError(f"constants must have at most {MAX_ELEMENTS} elements, not up to {size}")
+    if not size <= MAX_ELEMENTS:
+        raise GraphError(f"constants must have at most {MAX_ELEMENTS} elements, not up to {size:.0f}")
 
 
 def literal(node: SourceNode) -> Constant:
