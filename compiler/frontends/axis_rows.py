@@ -4,10 +4,11 @@ from math import prod
 
 import numpy as np
 
+from ...errors import GraphError
 from ..ir.graph import Value
 from ..ir.ops import ReduceSum, Reshape, Upsample
 from .moves import shaped
-from .tensors import transpose
+from .tensors import Tensor, transpose
 
 
 def as_rows(value: Value, axes: tuple[int, ...]) -> Value:
@@ -33,3 +34,18 @@ def row_sum(value: Value) -> Value:
 def along_row(value: Value, count: int) -> Value:
     """One element of each row, repeated over it."""
     return Upsample((1, count))(value)
+
+
+def uniform_scale(tensor: Tensor) -> float:
+    """What one step of the integers is in floats, for functions to which constant summands do not matter.
+
+    Raises:
+        GraphError: several scales, or no plain scale at all.
+    """
+    parts = tensor.chain.affine()
+    if parts is None or any(np.size(p) != 1 for p in parts) or not np.isfinite(parts[0]).all():
+        raise GraphError(
+            "its input must have one scale for the whole tensor, and come from a quantizer, not from other "
+            "functions. Put a quantizer in front."
+        )
+    return float(np.asarray(parts[0]).item())

@@ -43,7 +43,7 @@ def add_constant(tensor: Tensor, constant: Constant, what: str) -> Tensor:
         axes, table = rows(codes, tensor.shape, 0)
         value = on_channels(tensor.value, axes, lambda v: Add()(v, Const(table)))
         return replace(tensor, value=value, zero_point=0)
-    return _stepped(tensor, AddStep, compress(constant.values), 0)
+    return stepped(tensor, AddStep, compress(constant.values), 0)
 
 
 def integer_bias(tensor: Tensor, constant: Constant) -> np.ndarray | None:
@@ -56,7 +56,7 @@ def integer_bias(tensor: Tensor, constant: Constant) -> np.ndarray | None:
     return compress(constant.codes)
 
 
-def _stepped(tensor: Tensor, step: type, param: np.ndarray, neutral: float) -> Tensor:
+def stepped(tensor: Tensor, step: type, param: np.ndarray, neutral: float) -> Tensor:
     """One step on top; nothing where the parameter changes no value."""
     return tensor if (param == neutral).all() else tensor.then(step((param,)))
 
@@ -87,7 +87,7 @@ def lower_mul(node: SourceNode) -> tuple[Tensor]:
     if _all_computed(node):
         return (lower_product(node),)
     tensor, constant, _ = _operands(node)
-    return (_stepped(tensor, MulStep, parameter(constant, tensor, "the factor"), 1),)
+    return (stepped(tensor, MulStep, parameter(constant, tensor, "the factor"), 1),)
 
 
 def lower_div(node: SourceNode) -> tuple[Tensor]:
@@ -101,7 +101,7 @@ def lower_div(node: SourceNode) -> tuple[Tensor]:
     divisor = parameter(constant, tensor, "the divisor")
     if not divisor.all():
         raise GraphError("the divisor must not be 0")
-    return (_stepped(tensor, DivStep, divisor, 1),)
+    return (stepped(tensor, DivStep, divisor, 1),)
 
 
 def lower_neg(node: SourceNode) -> tuple[Tensor]:
@@ -124,8 +124,8 @@ def lower_batch_normalization(node: SourceNode) -> tuple[Tensor]:
         raise GraphError("variance plus epsilon must be above 0")
     factor = (np.float32(1) / np.sqrt(variance)) * gamma
     offset = beta - mean * factor
-    tensor = _stepped(tensor, MulStep, compress(factor), 1)
-    return (_stepped(tensor, AddStep, compress(offset), 0),)
+    tensor = stepped(tensor, MulStep, compress(factor), 1)
+    return (stepped(tensor, AddStep, compress(offset), 0),)
 
 
 def aligned_free(constant: Constant, what: str) -> np.ndarray:
@@ -236,7 +236,7 @@ def lower_cast(node: SourceNode) -> tuple[Tensor]:
     if to == TensorProto.FLOAT:
         plain = replace(tensor, integer=False, zero_point=0)
         point = np.full((1,) * tensor.rank, tensor.zero_point if tensor.integer else 0, dtype=np.float32)
-        return (_stepped(plain, AddStep, point, 0),)
+        return (stepped(plain, AddStep, point, 0),)
     whole = not tensor.pending and tensor.chain.only_scale() and (tensor.chain.steps[0].params[0] == 1).all()
     if to in _INTEGER_TYPES and whole:
         return (replace(tensor, integer=True),)

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import GraphError
 from ..ir.graph import Const, Value
 from ..ir.ops import Add, Lookup, MaxPool, Mul, Threshold
-from .axis_rows import along_row, as_rows, from_rows, row_sum
+from .axis_rows import along_row, as_rows, from_rows, row_sum, uniform_scale
 from .chain import Chain
 from .function_ops import quantized
 from .function_steps import DeferredStep
@@ -70,7 +70,7 @@ def lower_softmax(node: SourceNode) -> tuple[Tensor]:
     """exp(x) / sum(exp(x)) along one axis."""
     tensor = quantized(node.tensor())
     axis = _axis(node, tensor)
-    scale = _scale(tensor)
+    scale = uniform_scale(tensor)
     classes, dtype = tensor.shape[axis], tensor.value.type.dtype
     span = dtype.hi - dtype.lo
     if classes > _MAX_CLASSES or 2 * span >= MAX_LEVELS:
@@ -98,17 +98,6 @@ def _axis(node: SourceNode, tensor: Tensor) -> int:
             "the axis must be one behind the batch, and up to opset 12 the last of more than one element"
         )
     return axis
-
-
-def _scale(tensor: Tensor) -> float:
-    """What one step of the integers is in floats; a constant summand does not matter."""
-    parts = tensor.chain.affine()
-    if parts is None or any(np.size(p) != 1 for p in parts) or not np.isfinite(parts[0]).all():
-        raise GraphError(
-            "its input must have one scale for the whole tensor, and come from a quantizer, not from other "
-            "functions. Put a quantizer in front."
-        )
-    return float(np.asarray(parts[0]).item())
 
 
 def _table(distance: Value, table: np.ndarray) -> Value:
