@@ -160,7 +160,17 @@ _LAYOUT = (
             ints(n, 1, 2, 2, 6, 6)), perm=[0, 2, 1, 3, 4]), ints(n, 1, 4, 6, 6)), "channel shuffle"),
 )  # fmt: skip
 
+
+def _row(*values: float):
+    """A stored row of floats, for ``node``."""
+    return lambda net: net.const(np.float32(values))
+
+
 _POOLS = (
+    node("LayerNormalization", _row(*[1.5] * 8), _row(*[0.25] * 8), shape=(3, 8), axis=-1),
+    node("RMSNormalization", _row(*[1.5] * 8), shape=(3, 8), axis=-1, opset=23),
+    node("InstanceNormalization", _row(1, 2, 0.5, 1.5), _row(0, 1, -1, 0.5)),
+    node("Softmax", axis=1),
     node("MaxPool", kernel_shape=[2, 2], strides=[2, 2]),
     node("AveragePool", kernel_shape=[2, 2], strides=[2, 2]),
     node("GlobalAveragePool"), node("GlobalMaxPool"),

@@ -120,7 +120,7 @@ def _reason(op: str, refusal: str) -> str:
 
 def _short(refusal: str) -> str:
     text = re.sub(r" \(node '[^']*'[^)]*\)| \(of '[^']*'\)", "", refusal.removeprefix("fpga: "))
-    return text.split(". ")[0].rstrip(".")
+    return text.split(". ")[0].partition(", not ")[0].rstrip(".")
 
 
 def conditions(handler) -> str:
