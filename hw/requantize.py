@@ -9,7 +9,7 @@ from ..compiler.ir.types import Int
 # Enough for 8-bit results of 20-bit sums in a thousand channels; int64 holds what comes with it.
 _MAX_SHIFT = 44
 _SAFE_BITS = 61
-_MAX_COUNT = 255  # as a threshold unit
+_MAX_CELLS = 2**21  # thresholds of a layer; beyond, the search takes minutes
 _FAR = 2**62
 
 
@@ -58,7 +58,7 @@ def requantization(t: np.ndarray, x: Int) -> Requantization | None:
     steps do not lie on any line, or only on one that needs a shift beyond 44.
     """
     t = np.asarray(t, dtype=np.int64)
-    if not 0 < t.shape[1] <= _MAX_COUNT or x.magnitude > 2**40:
+    if not 0 < t.size <= _MAX_CELLS or x.magnitude > 2**40:
         return None
     steps = _Steps(t, x)
     low, high = 0, min(_MAX_SHIFT, _SAFE_BITS - (t.shape[1] * (2 + 2 * x.step)).bit_length())

@@ -128,8 +128,18 @@ def test_steps_on_no_line_are_refused():
     """Steps of 1, 1, 9, 1 lie on no line."""
     assert requantization(np.array([[1, 2, 3, 12, 13]]), Int(0, 20)) is None
     assert requantization(np.array([[1, 2, 3, 12, 13]]), Int(0, 4)) is not None  # the last two never come
-    assert requantization(np.zeros((1, 256), int), Int(0, 1)) is None
+    assert requantization(np.zeros((2**9, 2**13), int), Int(0, 1)) is None  # too many to search
     assert requantization(np.zeros((2, 0), int), Int(0, 1)) is None
+
+
+def test_more_steps_than_a_table_holds():
+    """12-bit results of 20-bit sums, for every x at and beside a threshold."""
+    x = Int(-(2**19), 2**19 - 1)
+    t = lines(np.random.default_rng(3), x, 3, 4095)
+    xs = np.concatenate([t.T, t.T - 1]).clip(x.lo, x.hi)
+    found = requantization(t, x)
+    wanted = np.stack([np.searchsorted(row, xs[:, c], side="right") for c, row in enumerate(t)], axis=1)
+    assert (found.apply(xs) == wanted).all()
 
 
 def test_rows_that_never_change_and_bipolar_x():
