@@ -58,7 +58,24 @@ class Perceptron(nn.Module):
         return self.layers(x)
 
 
-IMAGE, VECTOR = (3, 6, 8), (12,)
+class Transformer(nn.Module):
+    """Attention with two heads and a perceptron, each behind a layer normalization and beside a residual."""
+
+    def __init__(self, width: int = 16):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.first, self.second = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x):
+        y = self.norms[0](x)
+        q, k, v = (f(y).reshape(1, 9, 2, 8).transpose(1, 2) for f in (self.query, self.key, self.value))
+        y = torch.softmax(q @ k.transpose(-1, -2) / 8**0.5, -1) @ v
+        x = x + self.out(y.transpose(1, 2).reshape(1, 9, 16))
+        return x + self.second(nn.functional.gelu(self.first(self.norms[1](x))))
+
+
+IMAGE, VECTOR, TOKENS = (3, 6, 8), (12,), (9, 16)
 NETWORKS = {
     "swish gate": (lambda: Gated(nn.SiLU(), nn.Sigmoid()), IMAGE),
     "hard swish gate": (lambda: Gated(nn.Hardswish(), nn.Hardsigmoid()), IMAGE),
@@ -75,7 +92,7 @@ NETWORKS = {
 def exported(name: str, opset: int) -> tuple[bytes, tuple[int, ...]]:
     """The network's ONNX file, and its frames' shape."""
     torch.manual_seed(7)
-    build, shape = NETWORKS[name]
+    build, shape = NETWORKS.get(name, (Transformer, TOKENS))
     target = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -101,3 +118,18 @@ def test_network(name, opset):
         if shape == VECTOR:
             tables = [n for n in graph.nodes() if isinstance(n.op, Lookup)]
             assert [n.inputs[1].type.shape for n in tables] == [(256,)]
+
+
+@pytest.mark.parametrize("one", [False, True])
+def test_transformer(one):
+    """The only approximation is the normalizations': few codes of the output differ, and little."""
+    data, shape = exported("transformer", 20)
+    x = np.random.default_rng(0).normal(size=(FRAMES, *shape)).astype(np.float32)
+    model = statically_quantized(onnx.load_model_from_string(data), x, one, one)
+    graph = imported(model)
+    theirs = np.concatenate([execute(model, frame[None]) for frame in x])
+    (scale,) = graph.decodings[0].scale
+    off = np.abs(np.rint((run(graph, x)[0] - theirs) / scale))
+    assert off.max() <= 2
+    assert (off > 0).mean() < 0.03
+    np.testing.assert_array_equal(run(pipeline(graph), x)[1], run(graph, x)[1])

@@ -22,8 +22,8 @@ from .layout_ops import normalized
 from .source import SourceNode, along_channels, parameter
 from .tensors import Tensor, rescaled
 
-# Steps of V; each inverse root is off by at most half a step's share, about 2^-13.
-_STEPS = 2**14
+# Steps of V, as many as a table holds; each inverse root is off by at most a quarter of a step's share.
+_STEPS = 2**16
 # Products of a deviation and an inverse root stay exact in float64, with bits to spare.
 _PRODUCT_BITS = 51
 _MAX_SQUARES = 2**60
