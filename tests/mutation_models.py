@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from onnx import TensorProto
 from onnxruntime.quantization import QuantFormat
 
 from driver_models import image_net
@@ -49,27 +50,29 @@ def qdq() -> list[bytes]:
     """A residual block node by node, and a network of the static quantizer."""
     rng = np.random.default_rng(2)
     net = QdqNet((1, 2, 4, 4))
-    x = net.pair("x", np.float32(0.1), 3)
+    x, kind = net.pair("x", np.float32(0.1), 3), TensorProto.UINT4
     w = net.stored_weights(rng.integers(-99, 99, (2, 2, 3, 3)), np.float32([0.01, 0.02]), [0, 0])
-    y = net.pair(net.node("Relu", net.node("Conv", x, w, pads=[1, 1, 1, 1])), np.float32(0.2), 0)
-    y = net.pair(net.node("Add", x, y), np.float32(0.3), 9)
+    y = net.pair(net.node("Relu", net.node("Conv", x, w, pads=[1, 1, 1, 1])), np.float32(3.2), 0, kind)
+    y = net.pair(net.node("Add", net.pair(x, np.float32(1.7), 3, kind), y), np.float32(0.3), 9)
     y = net.node("Concat", y, y, axis=1)
     pooled = net.pair(net.node("MaxPool", y, kernel_shape=[2, 2]), np.float32(0.3), 9)
     residual = net.build(net.quantize(pooled, np.float32(0.25), 1))
-    return [residual.SerializeToString(), _static(QuantFormat.QDQ)]
+    return [residual.SerializeToString(), _static(QuantFormat.QDQ, False)]
 
 
 def qoperator() -> list[bytes]:
-    """Networks of the static quantizer, with and without a residual connection."""
-    return [_static(QuantFormat.QOperator)]
+    """Networks of the static quantizer, mostly without a residual connection, which takes long to import."""
+    return [*[_static(QuantFormat.QOperator, False)] * 3, _static(QuantFormat.QOperator, True)]
 
 
-def _static(form: QuantFormat) -> bytes:
+def _static(form: QuantFormat, residual: bool) -> bytes:
+    """Convolutions, pooling and a dense layer, with or without a sum of two computed tensors."""
     rng = np.random.default_rng(3)
     net = QdqNet((1, 2, 6, 6), 17)
     w = [net.const(rng.normal(size=s)) for s in ((3, 2, 3, 3), (3, 3, 1, 1), (27, 4))]
     y = net.node("Relu", net.node("Conv", "x", w[0], net.const(rng.normal(size=3)), pads=[1, 1, 1, 1]))
-    y = net.node("Add", y, net.node("Conv", y, w[1]))
+    z = net.node("Conv", y, w[1])
+    y = net.node("Add", y, z) if residual else z
     y = net.node("Flatten", net.node("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]))
     model = net.build(net.node("MatMul", y, w[2]))
     samples = rng.normal(size=(3, 2, 6, 6)).astype(np.float32)
@@ -77,7 +80,11 @@ def _static(form: QuantFormat) -> bytes:
 
 
 def tflite() -> list[bytes]:
-    """A convolution, a residual sum, pooling, a dense layer and a softmax."""
+    """A convolution, pooling and a dense layer; some with a residual sum or a softmax, which take long."""
+    return [*[_tflite("")] * 3, _tflite("sum"), _tflite("softmax")]
+
+
+def _tflite(more: str) -> bytes:
     rng = np.random.default_rng(4)
     net = TFLiteNet()
     window = {"padding": SAME, "strideH": 1, "strideW": 1, "fusedActivationFunction": NONE}
@@ -85,12 +92,15 @@ def tflite() -> list[bytes]:
     w = net.constant(rng.integers(-127, 127, (2, 2, 2, 2)), scale=[0.1, 0.2])
     b = net.constant([1, 2], "i4")
     y = net.add("CONV_2D", [x, w, b], net.tensor((1, 4, 4, 2), 0.9, -4), "Conv2DOptions", **window)
-    y = net.add("ADD", [x, y], net.tensor((1, 4, 4, 2), 1.1, 5), "AddOptions")
+    if more == "sum":
+        y = net.add("ADD", [x, y], net.tensor((1, 4, 4, 2), 1.1, 5), "AddOptions")
     axes = net.constant([1, 2], "i4")
     y = net.add("MEAN", [y, axes], net.tensor((1, 2), 0.8, 2), "ReducerOptions", keepDims=False)
     w = net.constant(rng.integers(-127, 127, (3, 2)), scale=0.1)
     y = net.add("FULLY_CONNECTED", [y, w], net.tensor((1, 3), 0.7, 1), "FullyConnectedOptions")
-    return [net.bytes(net.add("SOFTMAX", [y], net.tensor((1, 3), 1 / 256, -128), "SoftmaxOptions", beta=1.0))]
+    if more == "softmax":
+        y = net.add("SOFTMAX", [y], net.tensor((1, 3), 1 / 256, -128), "SoftmaxOptions", beta=1.0)
+    return net.bytes(y)
 
 
 def graph() -> list[bytes]:
