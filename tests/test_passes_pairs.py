@@ -10,6 +10,7 @@ from gatewright.compiler.frontends.tflite_requantize import fixed
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
 from gatewright.compiler.ir.ops import Add, Lookup, Mul, Threshold
+from gatewright.compiler.passes.lines import on_lines
 from gatewright.compiler.passes.merge_branches import merge_branches
 from gatewright.compiler.passes.narrow_pairs import narrow_pairs
 from gatewright.compiler.passes.pipeline import run
@@ -55,6 +56,12 @@ def factors(graph: Graph) -> list[int]:
     return [int(n.inputs[1].value.item()) for n in graph.nodes() if n.op.name == "mul"]
 
 
+def straight(graph: Graph) -> bool:
+    """Whether the last node's thresholds are on a line, so that a product and a shift can do."""
+    x, t = graph.nodes()[-1].inputs
+    return on_lines(t.value, x.type.dtype.lo, x.type.dtype.hi)
+
+
 def litert_sum(scales, zero_points) -> Graph:
     """TFLite's ADD as its front end makes it: tables of 30-bit integers, a sum, 255 thresholds."""
     operands = [input_of(n, (1,), -128 - z, 127 - z) for n, z in zip("ab", zero_points, strict=False)]
@@ -71,7 +78,7 @@ def litert_sum(scales, zero_points) -> Graph:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_litert_residual_sums_become_small_factors(seed):
-    """Tables of 256 entries and a sum of over 28 bits end as two factors of 10 bits at most."""
+    """Tables of 256 entries and a sum of over 24 bits end as two factors and thresholds on a line."""
     rng = np.random.default_rng(seed)
     first, second = rng.uniform(0.01, 0.1, 2)
     out = max(first, second) * rng.uniform(0.8, 2.0)
@@ -79,8 +86,9 @@ def test_litert_residual_sums_become_small_factors(seed):
     assert max(n.type.dtype.bits for n in graph.nodes()) > 24
     after = checked(graph)
     assert ops(after) == ["mul", "mul", "add", "threshold"]
-    assert max(map(abs, factors(after))) < 2**10
-    assert max(n.type.dtype.bits for n in after.nodes()) <= 19
+    assert max(map(abs, factors(after))) < 2**12
+    assert max(n.type.dtype.bits for n in after.nodes()) <= 22
+    assert straight(after)
     checked(graph, run)
 
 
@@ -100,7 +108,8 @@ def test_dyadic_factors_shrink(signs):
     graph = Graph((a, b), (Threshold()(Add()(f, g), rows),))
     after = checked(graph)
     assert [np.sign(f) for f in factors(after)] == list(signs)
-    assert max(n.type.dtype.bits for n in after.nodes()) <= 18
+    assert max(n.type.dtype.bits for n in after.nodes()) <= 19
+    assert straight(after)
 
 
 def test_a_falling_result_becomes_rising_in_negated_factors():
@@ -161,6 +170,7 @@ def test_tables_of_rounded_products_become_products(zero_points):
     after = checked(graph)
     assert ops(after) == ["mul", "threshold"]
     assert after.nodes()[0].inputs == (a, b)
+    assert straight(after)
 
 
 def test_tables_of_products_find_their_zeros():

@@ -1,14 +1,15 @@
 """Sums and products of two few-valued tensors in few bits."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..ir.graph import Const, Graph, Node, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
+from ..ir.types import Int
 from .elementwise import FEW_LEVELS, apply, levels, operand_of, tabulated
-from .pair_forms import PairFunction, forms
+from .lines import on_lines
+from .pair_forms import PairFunction, cheapest_form
 from .rewrite import Users, rewrite
 
 # Pairs of one channel, and of all channels together, that are enumerated.
@@ -62,9 +63,9 @@ def _narrowed(root: Node, users: Users) -> Value | None:
         for b in _sides(joint.inputs[1]):
             stops = {id(a.base), id(b.base)}
             price = _cost(root, stops, users)
-            for found in _candidates(root, joint, outer, a, b):
-                if _cost(found, stops, users) < price:
-                    return found
+            found = _found(root, joint, outer, a, b)
+            if found is not None and _cost(found, stops, users) < price:
+                return found
     return None
 
 
@@ -104,27 +105,26 @@ def _sides(value: Value) -> list[_Side]:
     return sides
 
 
-def _candidates(root: Node, joint: Node, outer: list[Node], a: _Side, b: _Side) -> Iterator[Value]:
-    """Other forms of ``root`` as a function of both bases, the cheapest kinds first."""
+def _found(root: Node, joint: Node, outer: list[Node], a: _Side, b: _Side) -> Value | None:
+    """Another form of ``root`` as a function of both bases."""
     count = a.base.type.dtype.levels * b.base.type.dtype.levels
     if count > _MAX_PAIRS or a.base is b.base:
-        return
+        return None
     f, g = a.table(), b.table()
     wide = [n.inputs[1].type.shape[0] for n in outer if n.inputs[1].type.shape[:-1]]
     if count * max(f.shape[1], g.shape[1], *wide, 1) > _MAX_WORK:
-        return
+        return None
     both = f[:, None] + g if isinstance(joint.op, Add) else f[:, None] * g
     codes = both.reshape(count, -1)
     for node in outer:
         codes = apply(node, codes)
     codes = codes.reshape(len(f), len(g), -1)
     if (codes == codes[:, :1]).all() and codes.shape[2] * len(f) <= FEW_LEVELS:
-        yield tabulated(a.base, codes[:, 0], root.name)
-    elif (codes == codes[:1]).all() and codes.shape[2] * len(g) <= FEW_LEVELS:
-        yield tabulated(b.base, codes[0], root.name)
-    else:
-        tables = (f, g) if isinstance(joint.op, Add) else None
-        yield from forms(PairFunction(a.base, b.base, codes, tables), root.name)
+        return tabulated(a.base, codes[:, 0], root.name)
+    if (codes == codes[:1]).all() and codes.shape[2] * len(g) <= FEW_LEVELS:
+        return tabulated(b.base, codes[0], root.name)
+    tables = (f, g) if isinstance(joint.op, Add) else None
+    return cheapest_form(PairFunction(a.base, b.base, codes, tables), root.name)
 
 
 def _cost(root: Value, stops: set[int], users: Users) -> int:
@@ -143,10 +143,17 @@ def _cost(root: Value, stops: set[int], users: Users) -> int:
         if isinstance(value.op, Lookup):
             total += z.type.size * value.type.dtype.bits
         elif isinstance(value.op, Threshold):
-            total += 4 * z.type.size * width
+            total += _threshold_cost(z.value, x.type.dtype)
         elif isinstance(value.op, Add):
             total += 32 * value.type.dtype.bits
         else:
             total += (16 if isinstance(z, Const) else 32) * width * z.type.dtype.bits
         stack.extend(value.inputs)
     return total
+
+
+def _threshold_cost(rows: np.ndarray, x: Int) -> int:
+    """Comparisons; or, for rows on lines, a product and a shift, with two numbers a row."""
+    compared = 4 * rows.size * x.bits
+    straight = 256 * x.bits + 64 * (len(rows) - 1)
+    return straight if straight < compared and on_lines(rows, x.lo, x.hi) else compared

@@ -1,6 +1,6 @@
 """A function of pairs of two tensors' values, as thresholds on a sum or product of few bits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,32 +39,34 @@ class PairFunction:
     tables: tuple[np.ndarray, np.ndarray] | None
 
 
-def forms(function: PairFunction, name: str) -> Iterator[Value]:
-    """All forms that were found, each equal for every pair of values; the cheapest kinds first."""
+def cheapest_form(function: PairFunction, name: str) -> Node | None:
+    """Thresholds on a sum of multiples, else on a product, else on a sum of tables, equal for every pair.
+
+    None where none of them was found.
+    """
     bias, top = int(function.codes.min()), int(function.codes.max())
     step = int(np.gcd.reduce(function.codes - bias, axis=None))
     if bias == top or (top - bias) // step > _MAX_STEPS:
-        return
-    channels = _Channels(function)
-    values = np.arange(bias + step, top + 1, step)
-    for form in (_linear, _product, _tables):
-        found = form(channels)
-        if found is None:
-            continue
-        joint, f, g = found
-        joined = f[:, None] + g if isinstance(joint.op, Add) else f[:, None] * g
-        ends = joint.type.dtype.lo, joint.type.dtype.hi + 1
-        rows = np.stack([placed(p, joined[..., c], values, ends) for c, p in enumerate(channels.all)])
-        rows = rows[:1] if (rows == rows[0]).all() else rows
-        yield Node(Threshold(bias, step), (joint, Const(rows)), name)
+        return None
+    channels = _Channels(function, bias, step)
+    found = _linear(channels) or _product(channels) or _tables(channels)
+    if found is None:
+        return None
+    joint, f, g = found
+    joined = f[:, None] + g if isinstance(joint.op, Add) else f[:, None] * g
+    ends = joint.type.dtype.lo, joint.type.dtype.hi + 1
+    steps = (top - bias) // step
+    rows = np.stack([placed(p, joined[..., c], steps, ends) for c, p in enumerate(channels.all)])
+    rows = rows[:1] if (rows == rows[0]).all() else rows
+    return Node(Threshold(bias, step), (joint, Const(rows)), name)
 
 
 class _Channels:
     """The function's channels, each searched once: equal ones share their ``Pairs``."""
 
-    def __init__(self, function: PairFunction):
+    def __init__(self, function: PairFunction, bias: int, step: int):
         self.function = function
-        codes = function.codes
+        codes = (function.codes - bias) // step
         if (codes == codes[..., :1]).all() and all(t.shape[1] == 1 for t in function.tables or ()):
             codes = codes[..., :1]
         self.count = codes.shape[2]

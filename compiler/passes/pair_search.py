@@ -9,16 +9,26 @@ from fractions import Fraction
 
 import numpy as np
 
+from .lines import Line, line_between
+
 # Cuts after which the ratio of two factors is given up; each cut rules a fraction of small terms out.
 _MAX_CUTS = 64
+_MAX_FACTOR = 2**14
 # Sizes of tables tried between one power of two and the next.
 _PER_OCTAVE = 8
 # Factors tried where only one of the operands needs a table.
-_MAX_FACTOR = 1024
+_MAX_TABLE_FACTOR = 2**10
+
+
+# Weights of pairs whose sum of S must be above 0, and is not; and the pairs, int64.
+Fault = tuple[tuple[int, ...], np.ndarray]
 
 
 class Pairs:
-    """A function of pairs ``F (La, Lb)``, sorted by its codes, for one channel."""
+    """A function of pairs ``F (La, Lb)``, sorted by its codes, for one channel.
+
+    Each code above the lowest has a threshold of its own; so codes should be consecutive where they can.
+    """
 
     def __init__(self, codes: np.ndarray):
         self.codes = codes
@@ -38,16 +48,39 @@ class Pairs:
         above = np.minimum.accumulate(least[::-1])[::-1][1:]
         return (below, above) if (below < above).all() else None
 
-    def clash(self, sums: np.ndarray) -> tuple[int, int]:
-        """Two pairs that ``sums`` puts in the wrong order: the one of the higher code, then the other."""
+    def clash(self, sums: np.ndarray) -> Fault:
+        """Two pairs that ``sums`` puts in the wrong order: the one of the higher code must be above."""
         ordered = sums.ravel()[self.order]
         below = np.maximum.accumulate(np.maximum.reduceat(ordered, self.starts))[:-1]
         least = np.minimum.reduceat(ordered, self.starts)
         above = np.minimum.accumulate(least[::-1])[::-1][1:]
-        start = self.starts[1:][np.argmax(below - above)]
-        high = start + int(np.argmin(ordered[start:]))
-        low = int(np.argmax(ordered[:start]))
-        return int(self.order[high]), int(self.order[low])
+        gap = int(np.argmax(below - above))
+        return (1, -1), np.array([self._above(ordered, gap), self._below(ordered, gap)])
+
+    def bend(self, sums: np.ndarray, below: np.ndarray, above: np.ndarray) -> Fault | None:
+        """Four pairs that keep thresholds off any line; None where a line runs through all gaps."""
+        if len(self.values) == 1:
+            return None
+        # The gap in which each threshold is, one for each step from the lowest code to the highest.
+        which = np.searchsorted(self.values, np.arange(self.values[0] + 1, self.values[-1] + 1)) - 1
+        line = line_between(below[which], above[which])
+        if isinstance(line, Line):
+            return None
+        ordered = sums.ravel()[self.order]
+        (i, j), (p, q) = line.rising, line.flat
+        # (below[i] - above[j]) / (i - j) must be below (above[p] - below[q]) / (p - q).
+        weights = (i - j, j - i, q - p, p - q)
+        at = (self._above(ordered, which[p]), self._below(ordered, which[q]),
+              self._below(ordered, which[i]), self._above(ordered, which[j]))  # fmt: skip
+        return weights, np.array(at)
+
+    def _above(self, ordered: np.ndarray, gap: int) -> int:
+        """The pair of the smallest S among the codes above a gap."""
+        start = self.starts[gap + 1]
+        return int(self.order[start + int(np.argmin(ordered[start:]))])
+
+    def _below(self, ordered: np.ndarray, gap: int) -> int:
+        return int(self.order[int(np.argmax(ordered[: self.starts[gap + 1]]))])
 
 
 def direction(codes: np.ndarray, axis: int) -> int:
@@ -57,10 +90,11 @@ def direction(codes: np.ndarray, axis: int) -> int:
 
 
 def linear_factors(pairs: Pairs, a: np.ndarray, b: np.ndarray) -> tuple[int, int] | None:
-    """The smallest ``(m, n)`` for which F is thresholds on ``m * a + n * b``; None where there are none.
+    """Small ``(m, n)`` for which F is thresholds on ``m * a + n * b``; None where there are none.
 
-    The ratios that sort two pairs rightly are those on one side of a fraction, so that each clash cuts the
-    open interval of ratios, and the simplest fraction left is tried next.
+    They are the smallest for which the thresholds can be on a line, or else the smallest of all. The
+    ratios that sort two pairs rightly, or bend no line, are those on one side of a fraction. So each
+    fault that a ratio has cuts the open interval, and the simplest fraction left is tried next.
 
     Args:
         a, b: the operands' values, ascending, int64 (La,) and (Lb,).
@@ -69,25 +103,31 @@ def linear_factors(pairs: Pairs, a: np.ndarray, b: np.ndarray) -> tuple[int, int
     if 0 in signs:
         return None
     a, b = a * signs[0], b * signs[1]
-    low, high = Fraction(0), None
+    low, high, found = Fraction(0), None, None
     for _ in range(_MAX_CUTS):
         ratio = simplest_between(low, high)
         m, n = ratio.numerator, ratio.denominator
+        if max(m, n) > _MAX_FACTOR:
+            break
         sums = (m * a)[:, None] + n * b
-        if pairs.gaps(sums) is not None:
+        gaps = pairs.gaps(sums)
+        if gaps is not None and found is None:
+            found = signs[0] * m, signs[1] * n
+        fault = pairs.clash(sums) if gaps is None else pairs.bend(sums, *gaps)
+        if fault is None:
             return signs[0] * m, signs[1] * n
-        higher, lower = (divmod(i, len(b)) for i in pairs.clash(sums))
-        da, db = int(a[higher[0]] - a[lower[0]]), int(b[higher[1]] - b[lower[1]])
         # m * da + n * db must be above 0, and is not.
+        da, db = (sum(w * int(v[i]) for w, i in zip(fault[0], at, strict=True))
+                  for v, at in zip((a, b), np.divmod(fault[1], len(b)), strict=True))  # fmt: skip
         if da > 0 > db:
             low = max(low, Fraction(-db, da))
         elif da < 0 < db:
             high = min(high or Fraction(db, -da), Fraction(db, -da))
         else:
-            return None
+            break
         if high is not None and low >= high:
-            return None
-    return None
+            break
+    return found
 
 
 def simplest_between(low: Fraction, high: Fraction | None) -> Fraction:
@@ -125,7 +165,7 @@ def narrow_tables(
 def _scales(span: int, codes: int, slope: int) -> Iterator[float]:
     """Factors that leave between one step for each code and half the span, ascending."""
     if slope:
-        for factor in range(1, min(slope // 2, _MAX_FACTOR)):
+        for factor in range(1, min(slope // 2, _MAX_TABLE_FACTOR)):
             yield factor / slope
         return
     total = float(codes)
@@ -160,23 +200,23 @@ def _zeros(codes: np.ndarray, values: np.ndarray) -> list[int]:
     return [0, *(z for z in middle if z)]
 
 
-def placed(pairs: Pairs, sums: np.ndarray, values: np.ndarray, ends: tuple[int, int]) -> np.ndarray:
-    """The thresholds on ``sums`` at which F reaches each of ``values``, as evenly spaced as gaps allow.
+def placed(pairs: Pairs, sums: np.ndarray, top: int, ends: tuple[int, int]) -> np.ndarray:
+    """The thresholds on ``sums`` at which F reaches 1, 2, ..., ``top``: on a line where gaps allow it.
 
     Args:
         sums: S for all pairs, (La, Lb), which ``gaps`` accepts.
-        values: ascending.
         ends: what stands for thresholds that are always reached, and never.
     """
     below, above = pairs.gaps(sums)
-    # From the first code on, the smallest code that reaches each value.
-    index = np.searchsorted(pairs.values, values)
+    # The smallest code that there is from each on.
+    index = np.searchsorted(pairs.values, np.arange(1, top + 1))
     inside = (index > 0) & (index < len(pairs.values))
     at = index[inside] - 1
     thresholds = np.where(index == 0, *ends)
     if inside.any():
-        # In integers, so that every machine places them alike.
-        first, last = ((below[i] + above[i] + 1) // 2 for i in (at[0], at[-1]))
-        line = first + (last - first) * np.arange(len(at)) // max(len(at) - 1, 1)
-        thresholds[inside] = np.clip(line, below[at] + 1, above[at])
+        line = line_between(below[at], above[at])
+        if isinstance(line, Line):
+            thresholds[inside] = line.ceilings(len(at))
+        else:
+            thresholds[inside] = (below[at] + above[at] + 1) // 2
     return thresholds
