@@ -3,7 +3,7 @@
 //   acc[c*K + k] = bias[c*K + k] + sum over t of w[t][c*K + k] * x[t][c]  modulo 2**ACC_BITS,
 //   t = 0 .. TAPS-1, c = 0 .. C-1, k = 0 .. K-1
 //
-// One piece of work: one window as gw_sliding_window gives it, TAPS*C/PE beats of PE channels in (all channels
+// One piece of work: one window, TAPS*C/PE beats of PE channels in (all channels
 // of tap 0, then of tap 1, ...), C/PE beats of PE*K sums out.
 // Interval: TAPS*C/PE clocks; windows follow each other without a bubble.
 // Latency: (TAPS-1)*C/PE + 3 + L clocks, where L is the lane's: 1, or (W_BITS+1)/2 for LANE 1.

@@ -23,7 +23,7 @@ def _sink(layer: Layer, lanes: int) -> Stream:
     return Stream(layer.y, lanes, layer.node.type.size // lanes)
 
 
-# Reordering: Transpose, Upsample, DepthToSpace, SpaceToDepth. ----------------------------------------------
+# Reordering: Transpose, Upsample, DepthToSpace, SpaceToDepth.
 
 
 @lru_cache(maxsize=64)
