@@ -21,16 +21,16 @@ import numpy as np
 import onnx
 import torch
 from onnx import ModelProto
-from ort_models.compare import Difference, compared, inner_codes, results_of
-from ort_models.files import NETWORKS, WAYS, Network, Way, inputs, quantized_file
-from ort_models.report import page
-from ort_models.segments import codes_of, differing_alone
 
 from gatewright.compiler.frontends import import_model, load_model
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.errors import GraphError
+from ort_models.compare import Difference, compared, inner_codes, results_of
+from ort_models.files import NETWORKS, WAYS, Network, Way, inputs, quantized_file
+from ort_models.report import page
+from ort_models.segments import codes_of, differing_alone
 
 FRAMES = 8
 

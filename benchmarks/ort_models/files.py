@@ -145,8 +145,11 @@ def quantized_file(network: Network, way: Way, folder: Path, dynamo: bool = Fals
 
 def _prepare(model: onnx.ModelProto, path: Path) -> None:
     """ONNX Runtime's own preparation: batch norms join convolutions, shapes become known."""
-    part = path.with_suffix(".part")
-    quant_pre_process(model, str(part), skip_symbolic_shape=True)
+    raw, part = path.with_suffix(".raw"), path.with_suffix(".part")
+    # Given in memory, it would move small tensors, which its shape inference needs, into a second file.
+    onnx.save(model, raw)
+    quant_pre_process(str(raw), str(part), skip_symbolic_shape=True)
+    raw.unlink()
     os.replace(part, path)
 
 
