@@ -174,6 +174,30 @@ def test_pad(which, tmp_path):
         case.check_reset(tmp_path, clocks)
 
 
+def test_which_beat_each_output_waits_for():
+    """What the schedule of a design asks: no output comes before the last beat that it needs."""
+    assert cut([(4, 1, 2, 2), (2, 0, 2, 1), WHOLE], 1).needs() == [1, 3, 5, 7]
+    assert border([(2, 1, 1), (2, 1, 0), (1, 0, 0)], 1, 4, 0).needs() == [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 3, 3]
+    assert gather("some").needs() == [8, 8, 8]
+
+
+@pytest.mark.parametrize("which", range(len(CUTS)))
+def test_slices_come_right_behind_what_they_need(which):
+    """Measured: each output leaves a clock after the step that ``needs`` names."""
+    case = cut(*CUTS[which])
+    trace = case.build().run(case.words, len(case.expected))
+    taken = [trace.in_clocks[n] for n in case.needs()]
+    assert trace.out_clocks[: case.beats] == [clock + 1 for clock in taken]
+
+
+@pytest.mark.parametrize("which", range(len(PADS)))
+def test_no_output_comes_before_what_it_needs(which):
+    case = border(*PADS[which])
+    trace = case.build().run(case.words, len(case.expected))
+    taken = [trace.in_clocks[n] for n in case.needs()]
+    assert all(out >= clock + 2 for out, clock in zip(trace.out_clocks, taken, strict=False))
+
+
 def test_verilator_agrees():
     made = gather("upsample")
     runs = [

@@ -126,6 +126,10 @@ class Case:
         simulation = self.build_with_reset(clocks, workdir)
         assert simulation.run(self.words, len(self.expected), gap=0.2, stall=0.2).words == self.expected
 
+    def needs(self) -> list[int]:
+        """The step that each output beat of a piece of work waits for, as the Unit states it."""
+        return self.unit.needs(values(self.params)).tolist()
+
     def lint(self, workdir) -> str:
         """What Verilator's ``-Wall`` says with these parameters."""
         command = ["--lint-only", "-Wall", "--quiet", "--top-module", self.unit.module]

@@ -24,6 +24,10 @@ def _latency(p: SimpleNamespace) -> int:
     return p.IN + 2
 
 
+def _needs(p: SimpleNamespace) -> np.ndarray:
+    return np.full(_out(p), p.IN - 1)
+
+
 def _resources(p: SimpleNamespace, family: str) -> Resources:
     address = clog2(2 * p.IN)
     counters = clog2(p.IN) + sum(clog2(n) for n in (p.N0, p.N1, p.N2, p.N3, p.N4))
@@ -122,4 +126,5 @@ GATHER = Unit(
     interval=_interval,
     latency=_latency,
     resources=_resources,
+    needs=_needs,
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+
 from ..design import Resources, Unit
 from .ram import clog2
 
@@ -26,6 +28,15 @@ def _slice_latency(p: SimpleNamespace) -> int:
     return (p.FIRST2 * p.N1 + p.FIRST1) * p.N0 + p.FIRST0 + 1
 
 
+def _slice_needs(p: SimpleNamespace) -> np.ndarray:
+    v = vars(p)
+    places = np.arange(p.N0 * p.N1 * p.N2).reshape(p.N2, p.N1, p.N0)
+    for axis, k in enumerate(reversed(AXES)):
+        chosen = v[f"FIRST{k}"] + v[f"STEP{k}"] * np.arange(v[f"COUNT{k}"])
+        places = places.take(chosen, axis=axis)
+    return places.ravel()
+
+
 def _slice_resources(p: SimpleNamespace, family: str) -> Resources:
     used = Resources(lut=4, ff=p.BITS + 1)
     for k in AXES:
@@ -48,6 +59,14 @@ def _pad_latency(p: SimpleNamespace) -> int:
     return 2
 
 
+def _pad_needs(p: SimpleNamespace) -> np.ndarray:
+    """Border goes out behind the beat before it, a tensor's first behind its first beat."""
+    v = vars(p)
+    places = np.arange(p.N0 * p.N1 * p.N2).reshape(p.N2, p.N1, p.N0)
+    borders = [(v[f"BEFORE{k}"], v[f"AFTER{k}"]) for k in reversed(AXES)]
+    return np.maximum.accumulate(np.pad(places, borders).ravel())
+
+
 def _pad_resources(p: SimpleNamespace, family: str) -> Resources:
     # The border's code is what the registers are set to.
     used = Resources(lut=8, ff=2 * p.LANES * p.BITS + 3)
@@ -65,6 +84,7 @@ SLICE = Unit(
     interval=_slice_interval,
     latency=_slice_latency,
     resources=_slice_resources,
+    needs=_slice_needs,
 )
 
 PAD = Unit(
@@ -74,4 +94,5 @@ PAD = Unit(
     interval=_pad_interval,
     latency=_pad_latency,
     resources=_pad_resources,
+    needs=_pad_needs,
 )
