@@ -61,9 +61,10 @@ def network(channels: int = 32, blocks: int = 3) -> ModelProto:
         x, channels = net.node("Relu", net.node("Add", y, x)), wide
     x = net.node("Flatten", net.node("MaxPool", x, kernel_shape=[8, 8], strides=[8, 8]))
     y = net.node("Gemm", x, net.weights("w", 10, channels), net.weights("b", 10), transB=1)
-    ends = [helper.make_tensor_value_info("x", 1, (1, 3, SIZE, SIZE))], [
-        helper.make_tensor_value_info(y, 1, (1, 10))
-    ]
+    ends = (
+        [helper.make_tensor_value_info("x", 1, (1, 3, SIZE, SIZE))],
+        [helper.make_tensor_value_info(y, 1, (1, 10))],
+    )
     graph = helper.make_graph(net.nodes, "residual", *ends, net.stored)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 
