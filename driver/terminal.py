@@ -31,6 +31,9 @@ def print_inspection(found: dict) -> None:
     where = f" on {found['board']['title']}" if found["board"] else ""
     console.print(f"[bold]{escape(found['file'])}[/] ({found['format']}){escape(where)}", highlight=False)
     console.print(_sources(found["nodes"]))
+    refused = sum(1 for n in found["nodes"] if n["refusals"])
+    if refused and not found["board"]:
+        console.print(f"{refused} of the nodes are not for an FPGA; with --board BOARD it is told why.")
     if found["model"]:
         _print_graph(console, found["model"], found["output"])
 

@@ -130,6 +130,7 @@ def test_without_a_board_the_fpga_may_refuse(tmp_path, capsys):
     assert main(["inspect", str(path), "--board", ULX3S]) == 2
     told = capsys.readouterr()
     assert told.err.startswith(f"gatewright: inspect: every node of model.onnx must be taken on {ULX3S}")
+    assert told.out.count("of the nodes are not for an FPGA; with --board BOARD it is told why.") == 1
     # Once in each of two tables, for each of two calls.
     assert told.out.count("wide") == 4
 
