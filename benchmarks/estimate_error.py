@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from gatewright.hw.build import assemble, layers
+from gatewright.hw.build import assemble
 from gatewright.hw.flow.synthesize import synthesize
+from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.verilog import memory_files, top_level
 

@@ -15,9 +15,9 @@ from ..compiler.ir.io import save
 from ..compiler.ir.text import to_text
 from ..compiler.passes.pipeline import run as run_passes
 from ..errors import GatewrightError, InputError
-from ..hw.build import layers
 from ..hw.design import Design
 from ..hw.folding import fold
+from ..hw.layers import layers
 from . import describe, hardware, verify
 from .data import Data, load_data, random_data
 from .output import MARK, keep_logs, staged_folder

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from ..compiler.export_onnx.model import RULES as EXPORT_RULES
 from ..compiler.ir.graph import Graph, Node
 from ..errors import LoweringError
-from ..hw.build import layers
-from ..hw.lower import FPGA, Layer
+from ..hw.layers import layer_alone, layers
+from ..hw.lower import FPGA
 
 REFERENCE, ONNX = "reference", "onnx"
 TARGETS = (REFERENCE, ONNX, FPGA.name)
@@ -54,7 +54,7 @@ def _refusal(node: Node) -> str:
     """
     try:
         rule = FPGA.rule(node)
-        layer = Layer(node, "layer", node.inputs[0].type.dtype, node.type.dtype)
+        layer = layer_alone(node)
         fold = next(rule.folds(layer), None)
         if fold is None:
             return f"fpga: {node.op.name} must have a folding, but none is possible (node {node.name!r})"

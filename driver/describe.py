@@ -13,7 +13,6 @@ from ..compiler.ir.ops import Conv2d, MatMul
 from ..hw.buffering import latency
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
-from ..hw.units.fifo import FIFO
 from ..report import render, write
 from .data import output_decoding
 
@@ -121,10 +120,7 @@ def board(b) -> dict:
 def _latency(design: Design | None, timing) -> int | None:
     if timing:
         return timing.latency_clocks
-    if not design:
-        return None
-    units = [i for i in design.instances if i.unit is not FIFO]
-    return latency(units, design.interval)
+    return latency(design) if design else None
 
 
 def _rounded(r: Resources) -> Resources:

@@ -8,7 +8,7 @@ from ..compiler.ir.graph import Graph
 from ..compiler.ir.io import load
 from ..compiler.ir.types import Int
 from ..errors import InputError
-from ..hw.design import Design, Stream
+from ..hw.design import Design, Port, Stream
 
 TOP = "accelerator"
 _DESIGN_SCHEMA = "gatewright-design/1"
@@ -102,8 +102,16 @@ def _describe_stream(stream: Stream) -> dict:
     return {"range": [e.lo, e.hi, e.step], "bits": e.bits, "lanes": stream.lanes, "beats": stream.beats}
 
 
+def _stream_name(design: Design, source: Port | None) -> str:
+    """Where a stream comes from: "input", an instance's name, or that and the output's number."""
+    if source is None:
+        return "input"
+    instance = design.instances[source.place]
+    return instance.name if len(instance.outputs) == 1 else f"{instance.name}.{source.index}"
+
+
 def describe_design(design: Design) -> str:
-    """design.json: streams, and each instance with its parameters, in order."""
+    """design.json: streams, and each instance with its parameters and what it reads, in order."""
     data = {
         "schema": _DESIGN_SCHEMA,
         "top": TOP,
@@ -117,8 +125,9 @@ def describe_design(design: Design) -> str:
                 "layer": i.layer,
                 "params": dict(i.params),
                 "interval_clocks": i.interval,
+                "reads": [_stream_name(design, source) for source in design.sources(n)],
             }
-            for i in design.instances
+            for n, i in enumerate(design.instances)
         ],
     }
     return json.dumps(data, indent=1) + "\n"

@@ -1,12 +1,15 @@
 """What the compiler hands to RTL: units, their instances, and the streams between them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 
 from ..compiler.ir.types import Int
+from ..errors import LoweringError
 
 FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 
@@ -33,7 +36,11 @@ class Unit:
 
     ``interval`` is clocks from one piece of work to the next in steady state, ``latency`` clocks from
     the first input beat accepted to the first output beat offered when nothing stalls; the module's
-    header says what one piece of work is.
+    header says what one piece of work is. A unit with several inputs takes a beat of each in
+    every step, or with ``in_turn`` all of a piece's beats of one input, then of the next.
+    ``needs`` gives, for each output beat of a piece, the step in which the last beat that it depends on is
+    taken (-1: none); without it they depend on the whole piece where the interval is longer than its beats,
+    else on as many of its last beats.
     """
 
     module: str
@@ -43,6 +50,8 @@ class Unit:
     latency: Callable[[SimpleNamespace], int]
     resources: Callable[[SimpleNamespace, str], Resources]
     memories: tuple[str, ...] = ()
+    in_turn: bool = False
+    needs: Callable[[SimpleNamespace], np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +99,7 @@ class Stream:
 class Instance:
     """One unit with its parameters; ``repeats`` pieces of work make a frame.
 
+    ``inputs`` and ``outputs`` are its streams in the order of its ports; a lone Stream stands for one.
     ``layer`` is the graph node it came from, for reports; ``name`` is a legal Verilog identifier.
     ``memories`` are built when called, since foldings are compared by the hundred before one is chosen.
     """
@@ -98,10 +108,27 @@ class Instance:
     name: str
     params: Mapping[str, int]
     repeats: int
-    input: Stream
-    output: Stream
+    inputs: tuple[Stream, ...]
+    outputs: tuple[Stream, ...]
     layer: str = ""
     memories: Mapping[str, Callable[[], Memory]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self):
+        for side in ("inputs", "outputs"):
+            streams = getattr(self, side)
+            object.__setattr__(self, side, (streams,) if isinstance(streams, Stream) else tuple(streams))
+
+    @property
+    def input(self) -> Stream:
+        """The only stream that it reads."""
+        (stream,) = self.inputs
+        return stream
+
+    @property
+    def output(self) -> Stream:
+        """The only stream that it writes."""
+        (stream,) = self.outputs
+        return stream
 
     @property
     def p(self) -> SimpleNamespace:
@@ -114,6 +141,11 @@ class Instance:
         return self.unit.interval(self.p) * self.repeats
 
     @property
+    def busy(self) -> int:
+        """Clocks per frame that it or its busiest stream takes."""
+        return max(self.interval, *(s.beats for s in self.inputs), *(s.beats for s in self.outputs))
+
+    @property
     def latency(self) -> int:
         """Clocks from the first beat in to the first beat out."""
         return self.unit.latency(self.p)
@@ -123,27 +155,92 @@ class Instance:
         return self.unit.resources(self.p, family)
 
 
+@dataclass(frozen=True)
+class Port:
+    """Stream number ``index`` that the instance at ``place`` in a design writes (or reads)."""
+
+    place: int
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stream from an instance's output to another's input; no ``source`` is the design's own input, no
+    ``sink`` its output."""
+
+    source: Port | None
+    sink: Port | None
+
+
+def chained(count: int) -> tuple[Edge, ...]:
+    """The edges of ``count`` instances each of which feeds the next."""
+    ports = [None, *(Port(n) for n in range(count)), None]
+    return tuple(Edge(a, b) for a, b in pairwise(ports))
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A chain of instances; instance i feeds instance i + 1."""
+    """Instances, each behind those that feed it, and the edges between them: one input, one output.
+
+    Raises:
+        LoweringError: a port without an edge or with two, an edge that leads back, or one between streams
+            of different widths or lengths.
+    """
 
     name: str
     instances: tuple[Instance, ...]
+    edges: tuple[Edge, ...]
+
+    def __post_init__(self):
+        sources = [Port(n, k) for n, i in enumerate(self.instances) for k in range(len(i.outputs))]
+        sinks = [Port(n, k) for n, i in enumerate(self.instances) for k in range(len(i.inputs))]
+        for side, ports, used in (
+            ("source", sources, [e.source for e in self.edges]),
+            ("sink", sinks, [e.sink for e in self.edges]),
+        ):
+            if Counter(used) != Counter([None, *ports]):
+                raise LoweringError(
+                    f"design {self.name!r}: every port must be the {side} of one edge, as must the outside, "
+                    f"not {len(used)} edges for {len(ports)} ports"
+                )
+        for edge in self.edges:
+            self._check(edge)
+
+    def _check(self, edge: Edge) -> None:
+        source, sink = edge.source, edge.sink
+        if source is None or sink is None:
+            return
+        a, b = self.instances[source.place], self.instances[sink.place]
+        given, taken = a.outputs[source.index], b.inputs[sink.index]
+        if source.place >= sink.place:
+            raise LoweringError(f"design {self.name!r}: {a.name} must stand before {b.name}, which it feeds")
+        if (given.bits, given.beats) != (taken.bits, taken.beats):
+            raise LoweringError(
+                f"design {self.name!r}: {b.name} must read what {a.name} writes, {given.beats} beats of "
+                f"{given.bits} bits, not {taken.beats} of {taken.bits}"
+            )
 
     @property
     def input(self) -> Stream:
-        """The stream that the first instance reads."""
-        return self.instances[0].input
+        """The stream that the design reads."""
+        (sink,) = (e.sink for e in self.edges if e.source is None)
+        return self.instances[sink.place].inputs[sink.index]
 
     @property
     def output(self) -> Stream:
-        """The stream that the last instance writes."""
-        return self.instances[-1].output
+        """The stream that the design writes."""
+        (source,) = (e.source for e in self.edges if e.sink is None)
+        return self.instances[source.place].outputs[source.index]
 
     @property
     def interval(self) -> int:
-        """Clocks per frame: the slowest instance, or the input or output stream."""
-        return max([i.interval for i in self.instances] + [self.input.beats, self.output.beats])
+        """Clocks per frame: the slowest instance or stream."""
+        return max(i.busy for i in self.instances)
+
+    def sources(self, place: int) -> tuple[Port | None, ...]:
+        """Where the inputs of the instance at ``place`` come from, in order."""
+        feeding = {edge.sink: edge.source for edge in self.edges}
+        return tuple(feeding[Port(place, k)] for k in range(len(self.instances[place].inputs)))
 
     def resources(self, family: str) -> Resources:
         """Estimated total on ``family``."""

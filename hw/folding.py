@@ -12,7 +12,8 @@ from ..boards.schema import Board
 from ..errors import FitError
 from .build import assemble, converters
 from .design import Design, Resources, Stream
-from .lower import FPGA, Fold, Layer
+from .lower import FPGA
+from .rules.rule import Fold, Layer
 
 _ROUNDS = 12
 # LUTs cost routing and place-and-route time as well: a 784-bit weight ROM in LUTs took nextpnr 13 minutes
@@ -29,7 +30,7 @@ class _Choice:
     fold: Fold
     interval: int
     cost: Resources
-    lanes_in: int
+    lanes_in: tuple[int, ...]
     lanes_out: int
 
 
@@ -84,9 +85,9 @@ def _choices(layer: Layer, family: str) -> list[_Choice]:
     for option in rule.folds(layer):
         units = rule.lower(layer, option)
         cost = sum((u.resources(family) for u in units), Resources())
-        slowest = max((max(u.interval, u.input.beats, u.output.beats) for u in units), default=1)
-        lanes = (units[0].input.lanes, units[-1].output.lanes) if units else (0, 0)
-        found.append(_Choice(option, slowest, cost, *lanes))
+        slowest = max((u.busy for u in units), default=1)
+        lanes_in = tuple(s.lanes for s in units[0].inputs) if units else ()
+        found.append(_Choice(option, slowest, cost, lanes_in, units[-1].output.lanes if units else 0))
     return found
 
 
@@ -94,28 +95,26 @@ def _price(cost: Resources, prices: dict[str, float]) -> float:
     return sum(getattr(cost, kind) * price for kind, price in prices.items())
 
 
-def _join_cost(layer: Layer, have: int, want: int, family: str) -> Resources:
-    """Width converters from ``have`` elements a beat to ``want``; 0 means no stream yet."""
-    if not have or not want:
-        return Resources()
-    stream = Stream(layer.x, have, layer.node.inputs[0].type.size // have)
-    joins = converters(stream, want, layer.name)
-    return sum((c.resources(family) for c in joins), Resources())
+def _join_cost(layer: Layer, have: Sequence[int], want: Sequence[int], family: str) -> Resources:
+    """Width converters from ``have`` elements a beat of each operand to ``want``; 0 means no stream yet."""
+    cost = Resources()
+    for o, given, taken in zip(layer.operands, have, want, strict=False):
+        if given and given != taken:
+            joins = converters(Stream(o.type, given, o.value.type.size // given), taken, layer.name)
+            cost += sum((c.resources(family) for c in joins), Resources())
+    return cost
 
 
 def _select(chain, choices, interval: int, prices: dict[str, float], family: str) -> list[Fold]:
-    folds, lanes = [], 0
+    folds, lanes = [], {}
     for layer, options in zip(chain, choices, strict=True):
-        fast = [c for c in options if c.interval <= interval]
+        have = [lanes.get(o.value, 0) for o in layer.operands]
         best = min(
-            fast,
-            key=lambda c: (
-                _price(c.cost + _join_cost(layer, lanes, c.lanes_in, family), prices),
-                c.interval,
-            ),
+            (c for c in options if c.interval <= interval),
+            key=lambda c: (_price(c.cost + _join_cost(layer, have, c.lanes_in, family), prices), c.interval),
         )
         folds.append(best.fold)
-        lanes = best.lanes_out or lanes
+        lanes[layer.node] = best.lanes_out or have[0]
     return folds
 
 

@@ -1,8 +1,8 @@
 """The generated top level: wires, instances and memory files, nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from .design import Design, Instance, Memory
+from .design import Design, Instance, Memory, Port
 
 _HEADER = """\
 // {top}: made by gatewright from {title}
@@ -43,27 +43,50 @@ def top_level(design: Design, top: str, prefix: str = "") -> str:
     first, last = design.input, design.output
     lines = [
         _HEADER.format(
-            top=top, title=_comment(design.name), interval=design.interval,
-            beats_in=first.beats, bits_in=first.bits, beats_out=last.beats, bits_out=last.bits,
-            in_msb=first.bits - 1, out_msb=last.bits - 1,
+            top=top,
+            title=_comment(design.name),
+            interval=design.interval,
+            beats_in=first.beats,
+            bits_in=first.bits,
+            beats_out=last.beats,
+            bits_out=last.bits,
+            in_msb=first.bits - 1,
+            out_msb=last.bits - 1,
         )
     ]
-    edges = [instance.name for instance in design.instances[:-1]]
-    for instance in design.instances[:-1]:
-        lines.append(f"    wire [{instance.output.bits - 1}:0] {instance.name}_tdata;\n")
-        lines.append(f"    wire {instance.name}_tvalid;\n    wire {instance.name}_tready;\n")
-    for instance, source, sink in zip(design.instances, ["s", *edges], [*edges, "m"], strict=True):
-        lines.append(_instance(instance, source, sink, prefix))
+    names = _wires(design)
+    for place, instance in enumerate(design.instances):
+        for index, stream in enumerate(instance.outputs):
+            name = names[Port(place, index)]
+            if name != "m":
+                lines.append(f"    wire [{stream.bits - 1}:0] {name}_tdata;\n")
+                lines.append(f"    wire {name}_tvalid;\n    wire {name}_tready;\n")
+    for place, instance in enumerate(design.instances):
+        sources = [names[source] for source in design.sources(place)]
+        sinks = [names[Port(place, k)] for k in range(len(instance.outputs))]
+        lines.append(_instance(instance, sources, sinks, prefix))
     lines.append("endmodule\n\n`default_nettype wire\n")
     return "".join(lines)
 
 
-def _instance(instance: Instance, source: str, sink: str, prefix: str) -> str:
+def _wires(design: Design) -> dict[Port | None, str]:
+    """What the wires of each stream are called, by where it comes from; None is the design's input."""
+    names: dict[Port | None, str] = {None: "s"}
+    for place, instance in enumerate(design.instances):
+        for index in range(len(instance.outputs)):
+            tail = f"_{index}" if len(instance.outputs) > 1 else ""
+            names[Port(place, index)] = f"{instance.name}{tail}"
+    (last,) = (edge.source for edge in design.edges if edge.sink is None)
+    names[last] = "m"
+    return names
+
+
+def _instance(instance: Instance, sources: Sequence[str], sinks: Sequence[str], prefix: str) -> str:
     values = {**instance.params, **_memory_params(instance, prefix)}
     params = ",\n        ".join(f".{name}({values[name]})" for name in instance.unit.params)
     ports = ",\n        ".join(
-        f".{side}_t{part}({wire}_t{part})"
-        for side, wire in (("s", source), ("m", sink))
+        f".{side}_t{part}({_packed(wires, part)})"
+        for side, wires in (("s", sources), ("m", sinks))
         for part in ("data", "valid", "ready")
     )
     label = f"    // {_comment(instance.layer)}\n" if instance.layer else ""
@@ -71,6 +94,12 @@ def _instance(instance: Instance, source: str, sink: str, prefix: str) -> str:
         f"\n{label}    {instance.unit.module} #(\n        {params}\n    ) {instance.name} (\n"
         f"        .clk(clk),\n        .rst(rst),\n        {ports}\n    );\n"
     )
+
+
+def _packed(wires: Sequence[str], part: str) -> str:
+    """One port's wires; those of several streams side by side, stream 0 in the low bits."""
+    names = [f"{wire}_t{part}" for wire in reversed(wires)]
+    return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
 
 
 def _memory_params(instance: Instance, prefix: str) -> Mapping[str, str]:

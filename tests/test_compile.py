@@ -25,7 +25,7 @@ from gatewright.driver import describe
 from gatewright.driver.compile import Options, compile_model, passed, wanted_interval
 from gatewright.driver.run import run_folder
 from gatewright.hw.board_top import clock
-from gatewright.hw.design import Design, Instance, Resources, Stream, Unit
+from gatewright.hw.design import Design, Instance, Resources, Stream, Unit, chained
 
 NET = image_net()
 ICARUS = (["iverilog", "-g2005", "-o", "tb/tb.vvp", "-c", "tb/files.f"], ["vvp", "-n", "tb/tb.vvp"])
@@ -105,7 +105,8 @@ def test_the_estimated_latency_is_near_the_measured_one(tmp_path, interval):
 def test_estimates_are_whole_numbers_that_add_up():
     part, stream = SimpleNamespace(family="ecp5"), Stream(Int(0, 1), 1, 1)
     unit = Unit("gw_odd", (), (), lambda p: 1, lambda p: 1, lambda p, family: Resources(0.4, 10.3, 0.5))
-    design = Design("odd", tuple(Instance(unit, f"u{n}", {}, 1, stream, stream) for n in range(7)))
+    instances = tuple(Instance(unit, f"u{n}", {}, 1, stream, stream) for n in range(7))
+    design = Design("odd", instances, chained(7))
     job = SimpleNamespace(board=SimpleNamespace(part=part), design=design, synthesis=None, routed=None)
     found = describe.resources(job)
     assert found["total"] == found["estimated_total"] == {"lut": 0, "ff": 70, "bram": 3.5, "dsp": 0}

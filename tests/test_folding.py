@@ -13,9 +13,10 @@ from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Conv2d, MatMul
 from gatewright.errors import FitError
-from gatewright.hw.build import assemble, layers
+from gatewright.hw.build import assemble
 from gatewright.hw.design import Resources
 from gatewright.hw.folding import capacity, fold
+from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.lower import FPGA
 from gatewright.hw.verilog import memory_files, top_level
@@ -64,7 +65,7 @@ def tight(graph, interval=None, seed=0):
 
 
 def _slowest(units):
-    return max((max(u.interval, u.input.beats, u.output.beats) for u in units), default=1)
+    return max((u.busy for u in units), default=1)
 
 
 # Each lost clocks to a FIFO that was too shallow: before a vector unit, behind and before a window.

@@ -9,10 +9,11 @@ import pytest
 
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import Add, Conv2d, MatMul, Mul, Threshold
+from gatewright.compiler.ir.ops import Add, BatchMatMul, Conv2d, MatMul, Threshold
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
-from gatewright.hw.build import assemble, layers
+from gatewright.hw.build import assemble
+from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.verilog import memory_files, top_level
 from gatewright.sim.rtl import simulate
@@ -68,21 +69,25 @@ def _refused(graph, message):
 
 
 def test_op_without_a_rule_is_refused_by_name():
-    x = input_of("x", (4,), 0, 3)
+    x = input_of("x", (4, 4), 0, 3)
     _refused(
-        _one(Mul()(x, Const(np.array([3])), name="scale"), x),
-        r"^fpga: no rule for 'mul' \(node 'scale': .*\); it lowers argmax, conv2d, matmul, maxpool, "
-        r"reshape, threshold\. Leave the op out of the model, or compile with --until graph\.$",
+        _one(BatchMatMul()(x, x, name="square"), x),
+        r"^fpga: no rule for 'batch_matmul' \(node 'square': .*\); it lowers add, argmax, .*, matmul, .*"
+        r"threshold.*\. Leave the op out of the model, or compile with --until graph\.$",
     )
 
 
-def test_branch_is_refused():
+def test_layer_of_constants_is_refused():
     x = input_of("x", (4,), 0, 3)
-    left = MatMul()(x, Const(np.eye(4, dtype=int)), name="left")
-    _refused(_one(Add()(left, x, name="sum"), x), r"^fpga: every layer takes one stream, not 2 \(node 'sum'")
+    fixed = MatMul()(Const(np.arange(4)), Const(np.eye(4, dtype=int)), name="fixed")
+    _refused(
+        _one(Add()(x, fixed, name="sum"), x),
+        r"^fpga: every layer must read a computed tensor, but all that 'fixed' \(matmul\) reads "
+        r"is constant\. Leave it out of the model: its result never changes\.$",
+    )
 
 
-def test_stream_with_two_readers_is_refused():
+def test_two_outputs_are_refused():
     x = input_of("x", (4,), 0, 3)
     left = MatMul()(x, Const(np.eye(4, dtype=int)), name="left")
     unused = Threshold()(left, Const(np.array([[1]])), name="other")

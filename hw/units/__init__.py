@@ -2,10 +2,19 @@
 
 from ..design import Unit
 from .arg_max import ARG_MAX
+from .binary import BINARY
+from .concat import CONCAT
+from .depthwise import DEPTHWISE
 from .fifo import FIFO
+from .fork import FORK
+from .gather import GATHER
+from .lookup import LOOKUP
 from .matrix_vector import MATRIX_VECTOR
 from .max_pool import MAX_POOL
+from .requantize import REQUANTIZE
+from .slice import PAD, SLICE
 from .sliding_window import SLIDING_WINDOW
+from .sum_pool import SUM_POOL
 from .threshold import THRESHOLD
 from .width_converter import WIDTH_CONVERTER
 
@@ -17,4 +26,14 @@ UNITS: tuple[Unit, ...] = (
     THRESHOLD,
     MAX_POOL,
     ARG_MAX,
+    FORK,
+    BINARY,
+    CONCAT,
+    DEPTHWISE,
+    GATHER,
+    LOOKUP,
+    PAD,
+    REQUANTIZE,
+    SLICE,
+    SUM_POOL,
 )

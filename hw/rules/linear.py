@@ -1,0 +1,98 @@
+"""Rules of products with constant weights: matmul and conv2d."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from ...compiler.ir.graph import Node
+from ...compiler.ir.types import Int
+from ...errors import LoweringError
+from ..design import Instance, Stream
+from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
+from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
+from .window import window
+
+LANE_DSP, LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, LANE_INPUT_SIGN = range(5)
+# LANE_MULTIPLY is written for these; wider operands go to the tool's own multiplier.
+_LUT_WEIGHT_BITS, _LUT_INPUT_BITS = 8, 16
+
+
+def _linear_folds(layer: Layer, inner: int) -> Iterator[Fold]:
+    """PE over outputs and SIMD over ``inner`` inputs, with every way to hold weights and multiply."""
+    w = layer.node.inputs[1]
+    rows, outputs = w.value.reshape(-1, w.value.shape[-1]).shape
+    multiplies = lane_of(layer.x, w.type.dtype, False) == LANE_MULTIPLY
+    for pe in divisors(outputs):
+        for simd in divisors(inner):
+            constant = pe == outputs and simd == rows
+            for rom in (LUTS,) if constant else (BLOCK, LUTS):
+                for dsp in (False, True) if multiplies else (False,):
+                    yield Fold(pe, simd, rom, dsp)
+
+
+def lane_of(x: Int, w: Int, dsp: bool) -> int:
+    """How x is multiplied by a weight; ``dsp`` allows DSP blocks where LUTs would do."""
+    if x.bipolar:
+        return LANE_XNOR if w.bipolar else LANE_INPUT_SIGN
+    if w.bipolar:
+        return LANE_WEIGHT_SIGN
+    fits = signed_bits(w) <= _LUT_WEIGHT_BITS and x.bits <= _LUT_INPUT_BITS
+    return LANE_MULTIPLY if fits and not dsp else LANE_DSP
+
+
+def signed_bits(t: Int) -> int:
+    """Bits of two's complement that hold the range."""
+    return max((-t.lo - 1).bit_length() if t.lo < 0 else 0, max(t.hi, 0).bit_length()) + 1
+
+
+def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
+    """The unit for ``count`` products a frame with the layer's weights as a (MW, MH) matrix."""
+    _, weights, *bias = layer.node.inputs
+    matrix = weights.value.reshape(-1, weights.value.shape[-1])
+    mw, mh = matrix.shape
+    lane = lane_of(layer.x, weights.type.dtype, fold.dsp)
+    w_bits = 1 if lane in (LANE_WEIGHT_SIGN, LANE_XNOR) else max(signed_bits(weights.type.dtype), 2)
+    params = {
+        "MW": mw, "MH": mh, "PE": fold.pe, "SIMD": fold.simd,
+        "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": w_bits, "LANE": lane,
+        "ACC_BITS": layer.y.bits, "ROM_STYLE": fold.rom, "HAS_BIAS": int(bool(bias)),
+        "GROUPS": 1,
+    }  # fmt: skip
+    memories = {"WEIGHTS": partial(weight_memory, matrix, fold.pe, fold.simd, w_bits, w_bits == 1)}
+    if bias:
+        memories["BIAS"] = partial(bias_memory, bias[0].value, fold.pe, layer.y.bits)
+    return Instance(
+        MATRIX_VECTOR, f"{layer.name}_mv", params, count,
+        Stream(layer.x, fold.simd, count * mw // fold.simd),
+        Stream(layer.y, fold.pe, count * mh // fold.pe),
+        layer.node.name, memories,
+    )  # fmt: skip
+
+
+def _matmul_folds(layer: Layer) -> Iterator[Fold]:
+    return _linear_folds(layer, layer.node.inputs[1].type.shape[0])
+
+
+def _lower_matmul(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
+    return (_matrix_vector(layer, fold, vectors(layer)),)
+
+
+def _conv2d_folds(layer: Layer) -> Iterator[Fold]:
+    if layer.node.op.groups != 1:
+        raise LoweringError(
+            f"fpga: conv2d must have 1 group, not {layer.node.op.groups} (node {layer.node.name!r}). "
+            "Replace the grouped convolution by a dense one."
+        )
+    return _linear_folds(layer, layer.node.inputs[0].type.shape[-1])
+
+
+def _lower_conv2d(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
+    kernel = layer.node.inputs[1].type.shape[:2]
+    return window(layer, kernel, 0, fold.simd), _matrix_vector(layer, fold, vectors(layer))
+
+
+def _padded(node: Node) -> bool:
+    return any(node.op.pads)
+
+
+MATMUL = Rule(_matmul_folds, _lower_matmul, sums=True)
+CONV2D = Rule(_conv2d_folds, _lower_conv2d, writes_zero=_padded, sums=True)

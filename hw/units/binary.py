@@ -1,0 +1,56 @@
+"""gw_binary: cycles and resources, and what a constant factor costs there."""
+
+from types import SimpleNamespace
+
+from ..design import Resources, Unit
+from .fabric import adder, product
+
+SUM, PRODUCT = 0, 1
+
+
+def digits(factor: int) -> int:
+    """Signed digits of the non-adjacent form: shifted summands of a product with this constant."""
+    return (factor ^ 3 * factor).bit_count()
+
+
+def _plain(p: SimpleNamespace) -> bool:
+    return (p.A_FACTOR, p.B_FACTOR, p.A_OFFSET, p.B_OFFSET) == (1, 1, 0, 0)
+
+
+def _interval(p: SimpleNamespace) -> int:
+    return 1
+
+
+def _latency(p: SimpleNamespace) -> int:
+    return 2 if _plain(p) else 3
+
+
+def _term(bits: int, factor: int, offset: int, family: str) -> Resources:
+    """One operand's product with its constant, and the register behind it."""
+    adders = digits(factor) - (factor > 0) + (offset != 0)
+    return Resources(lut=max(adders, 0) * adder(bits, family), ff=bits)
+
+
+def _resources(p: SimpleNamespace, family: str) -> Resources:
+    if p.OP == PRODUCT:
+        core = product(p.A_TERM, p.B_TERM, family)
+    else:
+        core = Resources(lut=adder(p.OUT_BITS, family), ff=p.OUT_BITS)
+    lane = core + Resources(ff=p.A_BITS + p.B_BITS)
+    if not _plain(p):
+        lane += _term(p.A_TERM, p.A_FACTOR, p.A_OFFSET, family)
+        lane += _term(p.B_TERM, p.B_FACTOR, p.B_OFFSET, family)
+    return Resources(lut=p.PE * lane.lut + 5, ff=p.PE * lane.ff + 3 + (not _plain(p)), dsp=p.PE * lane.dsp)
+
+
+BINARY = Unit(
+    module="gw_binary",
+    params=(
+        "OP", "PE", "A_BITS", "A_SIGNED", "A_FACTOR", "A_OFFSET", "A_TERM",
+        "B_BITS", "B_SIGNED", "B_FACTOR", "B_OFFSET", "B_TERM", "OUT_BITS",
+    ),
+    files=("gw_binary.v", "gw_constant_multiply.v", "gw_delay.v", "gw_extend.v"),
+    interval=_interval,
+    latency=_latency,
+    resources=_resources,
+)  # fmt: skip
