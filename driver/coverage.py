@@ -7,6 +7,7 @@ from ..compiler.ir.graph import Graph, Node
 from ..errors import LoweringError
 from ..hw.layers import layer_alone, layers
 from ..hw.lower import FPGA
+from ..hw.rules.rule import Layer
 
 REFERENCE, ONNX = "reference", "onnx"
 TARGETS = (REFERENCE, ONNX, FPGA.name)
@@ -35,26 +36,34 @@ class Coverage:
 
 
 def coverage(graph: Graph) -> Coverage:
-    """What the FPGA target makes of each node, and of the graph as a whole; nothing is lowered for good."""
-    reasons = {id(n): _refusal(n) for n in graph.nodes()}
-    refused = {key: reason for key, reason in reasons.items() if reason}
+    """What the FPGA target makes of each node, and of the graph as a whole; nothing is built."""
     try:
-        layers(graph)
+        found = layers(graph)
     except LoweringError as error:
-        # Where a node has no rule this says so once more; else it is about how the nodes are joined.
-        if not refused:
-            return Coverage({}, (str(error),))
-    return Coverage(refused)
+        # Then no layer knows its neighbours, and each node is asked by itself.
+        reasons = {id(n): _refusal_alone(n) for n in graph.nodes()}
+        told = str(error) in reasons.values()
+        return Coverage({k: r for k, r in reasons.items() if r}, () if told else (str(error),))
+    reasons = {id(layer.node): _refusal(layer) for layer in found}
+    return Coverage({k: r for k, r in reasons.items() if r})
 
 
-def _refusal(node: Node) -> str:
-    """Why the FPGA does not take this node; empty where it does.
+def _refusal_alone(node: Node) -> str:
+    """Why the FPGA does not take this node by itself; empty where it does."""
+    try:
+        return _refusal(layer_alone(node))
+    except LoweringError as error:
+        return str(error)
+
+
+def _refusal(layer: Layer) -> str:
+    """Why the FPGA does not take this layer; empty where it does.
 
     Rules refuse some shapes and types of the ops that they are for, some of them only when they lower.
     """
+    node = layer.node
     try:
         rule = FPGA.rule(node)
-        layer = layer_alone(node)
         fold = next(rule.folds(layer), None)
         if fold is None:
             return f"fpga: {node.op.name} must have a folding, but none is possible (node {node.name!r})"

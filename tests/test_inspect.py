@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from driver_models import ULX3S, image_net, saved
 from gatewright.__main__ import main
 from gatewright.compiler.frontends import survey
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import Conv2d, MatMul, Threshold
+from gatewright.compiler.ir.ops import Conv2d, MatMul, MaxPool, Threshold
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.compiler.target import Target
 from gatewright.driver import coverage as coverage_module
@@ -188,6 +189,26 @@ def test_faults_of_the_model_itself(tmp_path):
     assert found["problems"] == ["qonnx: output 't0_0': must pass a quantizer on its way from the input"]
     with pytest.raises(LoweringError, match=r"not all are \(1 reason\):\n  qonnx: output 't0_0': must pass"):
         require_taken(found)
+
+
+def test_a_rule_without_a_folding_is_told(monkeypatch):
+    """As a refusal of its node, not as an end of the program."""
+    x = input_of("x", (3,), 0, 3)
+    graph = Graph((x,), (MatMul()(x, Const(np.eye(3, dtype=int)), name="fc"),))
+    none = replace(FPGA.rules[MatMul], folds=lambda layer: iter(()))
+    monkeypatch.setattr(coverage_module, "FPGA", Target(FPGA.name, {**FPGA.rules, MatMul: none}))
+    rule = "fpga: matmul must have a folding, but none is possible (node 'fc')"
+    assert list(coverage(graph).refused.values()) == [rule]
+
+
+def test_faults_are_told_beside_refused_nodes(tmp_path, monkeypatch):
+    """The number of outputs, and a node that is refused."""
+    monkeypatch.setattr(coverage_module, "FPGA", without(Threshold))
+    x = input_of("x", (4, 4, 2), 0, 3)
+    pool = MaxPool((2, 2))(x, name="pool")
+    act = Threshold()(pool, Const(np.array([[1, 2]])), name="act")
+    problems = inspect(saved(tmp_path, Graph((x,), (pool, act))), ULX3S)["problems"]
+    assert [p.partition(": ")[0] for p in problems] == ["threshold 'act'", "fpga"]
 
 
 def test_two_outputs_are_a_fault_of_the_graph(tmp_path):
