@@ -98,7 +98,10 @@ def _along_axis(node: SourceNode, values: np.ndarray, operand: Operand, what: st
 def coded(result: Operand, quantizer: LinearQuantizer) -> Operand:
     """The codes themselves, from what a quantizer gives for a tensor or a constant."""
     if isinstance(result, Constant):
-        return Constant(result.codes + quantizer.zero_point)
+        point = quantizer.zero_point
+        # In the source's type, as operators between the two nodes (a Clip of PyTorch's export) want it.
+        kind = np.min_scalar_type(min(quantizer.lo + point, 0) or quantizer.hi + point)
+        return Constant((result.codes + point).astype(kind))
     chain = scaled(np.ones((1,) * result.rank))
     return replace(result, chain=chain, integer=True, zero_point=quantizer.zero_point)
 
