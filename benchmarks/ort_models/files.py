@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -47,36 +49,29 @@ NETWORKS = (
 )
 
 
+FORMS = ("qdq", "qoperator", "powers", "fused")
+
+
 @dataclass(frozen=True)
 class Way:
     """One way of quantizing: codes int8 around 0 where ``symmetric``, else uint8 with a zero point.
 
-    ``powers`` rounds the scales of a QDQ model to powers of two afterwards.
+    ``form`` is what the quantizer writes, qdq or qoperator; or a qdq model with scales rounded to powers of
+    two (powers), or as ONNX Runtime's optimiser saves it, with integer operators where it finds them (fused).
     """
 
-    operators: bool
+    form: str
     symmetric: bool
     per_channel: bool
-    powers: bool = False
 
     @property
     def name(self) -> str:
         """As in file names."""
-        return "-".join(
-            (
-                "qoperator" if self.operators else "powers" if self.powers else "qdq",
-                "symmetric" if self.symmetric else "asymmetric",
-                "channel" if self.per_channel else "tensor",
-            )
-        )
+        sides = "symmetric" if self.symmetric else "asymmetric"
+        return f"{self.form}-{sides}-{'channel' if self.per_channel else 'tensor'}"
 
 
-_KINDS = tuple((s, c) for s in (True, False) for c in (False, True))
-WAYS = (
-    *(Way(False, s, c) for s, c in _KINDS),
-    *(Way(True, s, c) for s, c in _KINDS),
-    *(Way(False, s, c, powers=True) for s, c in _KINDS),
-)
+WAYS = tuple(Way(f, s, c) for f in FORMS for s in (True, False) for c in (False, True))
 
 
 class _Samples(CalibrationDataReader):
@@ -109,14 +104,25 @@ def quantized(float_model: onnx.ModelProto, samples: np.ndarray, way: Way) -> on
     target = io.BytesIO()
     quantize_static(
         float_model, target, _Samples(samples),
-        QuantFormat.QOperator if way.operators else QuantFormat.QDQ, per_channel=way.per_channel,
+        QuantFormat.QOperator if way.form == "qoperator" else QuantFormat.QDQ, per_channel=way.per_channel,
         activation_type=QuantType.QInt8 if way.symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
         extra_options={"ActivationSymmetric": way.symmetric, "WeightSymmetric": True},
     )  # fmt: skip
     model = onnx.load_model_from_string(target.getvalue())
-    if way.powers:
+    if way.form == "powers":
         with_powers_of_two(model)
-    return model
+    return fused(model) if way.form == "fused" else model
+
+
+def fused(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model that ONNX Runtime runs by default, but for what depends on the machine."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 3
+    with TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "fused.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
 def quantized_file(network: Network, way: Way, folder: Path, dynamo: bool = False, **shape) -> Path:

@@ -2,16 +2,25 @@
 
 _HEAD = """# Networks quantized by ONNX Runtime
 
-Made by `python benchmarks/ort_networks.py --work DIR --codes`, then `--report docs/ort-networks.md`.
+Made by `python benchmarks/ort_networks.py --work DIR --codes`, then `--report docs/ort-networks.md`; what the
+figures mean is in docs/exactness.md.
 
 Seven networks are defined in torch at their papers' channel counts (`benchmarks/ort_models/`), with random
 weights and batch norms that know their statistics, exported by torch and quantized by ONNX Runtime's static
-quantizer with 8 frames: as QDQ or as QOperator, activations int8 around 0 or uint8 with zero points, weights
-int8 with one scale per tensor or per output channel.
+quantizer with 8 frames: activations int8 around 0 (symmetric) or uint8 with zero points (asymmetric), weights
+int8 with one scale per tensor or per output channel, as
+
+- qoperator: integer operators;
+- qdq: float operators between quantizers;
+- powers: the qdq file with all scales rounded up to powers of two;
+- fused: the qdq file as ONNX Runtime's optimiser saves it (`ORT_ENABLE_EXTENDED`), which is what it runs by
+  default.
+
 Each file is imported (`load_model` and the default passes, in seconds of one core) and evaluated on 8 other
 frames; ONNX Runtime runs the same frames without graph optimisation on one thread.
-*Outputs* are the integers at the network's end, *codes* those of every quantized tensor inside; *alone* are
-the same codes where each layer is given ONNX Runtime's own, so that no difference moves others behind it.
+*Outputs* are the integers at the network's end, *codes* those of every quantized tensor inside, outputs
+included; *alone* are the same codes where each layer is given ONNX Runtime's own, so that no difference moves
+others behind it.
 Inputs are 64x64, those of yolo 128x128.
 """
 
