@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..compiler.export_onnx.model import RULES as EXPORT_RULES
 from ..compiler.ir.graph import Graph, Node
 from ..errors import LoweringError
+from ..hw.build import assemble
 from ..hw.layers import layer_alone, layers
 from ..hw.lower import FPGA
 from ..hw.rules.rule import Layer
@@ -45,7 +46,17 @@ def coverage(graph: Graph) -> Coverage:
         told = str(error) in reasons.values()
         return Coverage({k: r for k, r in reasons.items() if r}, () if told else (str(error),))
     reasons = {id(layer.node): _refusal(layer) for layer in found}
-    return Coverage({k: r for k, r in reasons.items() if r})
+    refused = {k: r for k, r in reasons.items() if r}
+    return Coverage(refused, () if refused else _faults(graph.name, found))
+
+
+def _faults(name: str, found: list[Layer]) -> tuple[str, ...]:
+    """What is wrong with a design of layers that are each taken, in their smallest foldings."""
+    try:
+        assemble(name, found, [next(FPGA.rule(layer.node).folds(layer)) for layer in found], buffered=False)
+    except LoweringError as error:
+        return (str(error),)
+    return ()
 
 
 def _refusal_alone(node: Node) -> str:

@@ -12,13 +12,15 @@ _POOL = {"padding": VALID, "strideH": 2, "strideW": 2, "filterHeight": 2, "filte
 
 
 def alone(op: str, shape, *more, table: str = "", form: str = "", coding=(0.13, 11), of=_IMAGE,
-          kind: str = "i1", **options) -> Example:  # fmt: skip
+          kind: str = "i1", front: bool = False, **options) -> Example:  # fmt: skip
     """One operator from the model's input, of ``of``'s shape, to a result of ``shape``; ``more(net, x)``
-    make its other operands."""
+    make its other operands. With ``front`` a RELU stands before it, for operators that compute nothing."""
 
     def build() -> bytes:
         net = Net()
         x = net.input(of, 0.1, 3)
+        if front:
+            x = net.add("RELU", [x], net.tensor(of, 0.1, 3))
         operands = [x, *(m(net, x) for m in more)]
         return net.bytes(
             net.add(op, operands, net.tensor(shape, *coding, dtype=kind), table or None, **options)
@@ -115,9 +117,10 @@ TFLITE_EXAMPLES = (
     alone("PAD", (1, 8, 8, 4), ints(_PADS), table="PadOptions", **_SAME_CODING),
     alone("PADV2", (1, 8, 8, 4), ints(_PADS), lambda net, x: net.constant([77], scale=0.1, zero=3),
           table="PadV2Options", **_SAME_CODING),
-    alone("RESHAPE", (1, 144), ints([1, 144]), table="ReshapeOptions", **_SAME_CODING),
-    alone("EXPAND_DIMS", (1, 1, 6, 6, 4), ints([1]), **_SAME_CODING),
-    alone("SQUEEZE", (1, 6, 4), table="SqueezeOptions", squeezeDims=[1], of=(1, 1, 6, 4), **_SAME_CODING),
+    alone("RESHAPE", (1, 144), ints([1, 144]), table="ReshapeOptions", front=True, **_SAME_CODING),
+    alone("EXPAND_DIMS", (1, 1, 6, 6, 4), ints([1]), front=True, **_SAME_CODING),
+    alone("SQUEEZE", (1, 6, 4), table="SqueezeOptions", squeezeDims=[1], of=(1, 1, 6, 4), front=True,
+          **_SAME_CODING),
     alone("RELU", _IMAGE), alone("RELU6", _IMAGE), alone("RELU_N1_TO_1", _IMAGE),
     alone("QUANTIZE", _IMAGE, form="between two codings"),
     Example("QUANTIZE", _edges, "of the float input"),

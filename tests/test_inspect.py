@@ -14,7 +14,7 @@ from driver_models import ULX3S, image_net, saved
 from gatewright.__main__ import main
 from gatewright.compiler.frontends import survey
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import Conv2d, MatMul, MaxPool, Threshold
+from gatewright.compiler.ir.ops import Conv2d, MatMul, MaxPool, Reshape, Threshold
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.compiler.target import Target
 from gatewright.driver import coverage as coverage_module
@@ -209,6 +209,13 @@ def test_faults_are_told_beside_refused_nodes(tmp_path, monkeypatch):
     act = Threshold()(pool, Const(np.array([[1, 2]])), name="act")
     problems = inspect(saved(tmp_path, Graph((x,), (pool, act))), ULX3S)["problems"]
     assert [p.partition(": ")[0] for p in problems] == ["threshold 'act'", "fpga"]
+
+
+def test_a_design_without_arithmetic_is_a_fault(tmp_path):
+    """A reshape alone is taken, but nothing is left to build."""
+    x = input_of("x", (2, 3), 0, 3)
+    found = valid(inspect(saved(tmp_path, Graph((x,), (Reshape((6,))(x, name="flat"),), "r")), ULX3S))
+    assert found["problems"] == ["fpga: 'r' must hold at least one layer that computes"]
 
 
 def test_two_outputs_are_a_fault_of_the_graph(tmp_path):
