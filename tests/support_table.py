@@ -44,8 +44,9 @@ each node of your model.
   quantizer behind it.
 - *Reference, ONNX Runtime*: the integer graph's own evaluation, and its export in stock ONNX Runtime; the
   example gives the same integers on both.
-- *FPGA*: Verilog, alike in Verilator and Icarus. `python benchmarks/support_rtl.py` simulates every example with
-  "yes" and compares it with the reference. "no" names the operations without a rule, or what a rule wants.
+- *FPGA*: Verilog, alike in Verilator and Icarus. `python benchmarks/support_rtl.py` simulates every example
+  with "yes" and compares it with the reference. "no" names the operations without a rule, or what a rule
+  wants.
 """
 
 
