@@ -69,7 +69,14 @@ class Hunt:
             self._write(number, error)
 
     def _compare(self, graph: Graph, frames: tuple[np.ndarray, ...]) -> None:
-        self.worst = graph, to_frames(graph, frames)
+        try:
+            self._check(graph, frames)
+        except Exception:
+            # Hypothesis shrinks, so that the last one is the smallest.
+            self.worst = graph, to_frames(graph, frames)
+            raise
+
+    def _check(self, graph: Graph, frames: tuple[np.ndarray, ...]) -> None:
         after = run(graph)
         sources = run_through(graph, frames), run_through(after, frames)
         for before, now in zip(*sources, strict=True):
@@ -78,7 +85,6 @@ class Hunt:
         for step, tally in ((graph, self.ops), (after, self.after)):
             self._against_onnx(step, to_frames(step, frames))
             tally.update(n.op.name for n in step.nodes())
-        self.worst = None
         self.graphs += 1
         self.integers += sum(w.size for w in sources[0])
         self.bits.update(n.type.dtype.bits for n in graph.nodes())
@@ -93,7 +99,8 @@ class Hunt:
                     raise AssertionError(f"ONNX Runtime disagrees (optimise={optimise})")
 
     def _write(self, number: int, error: Exception) -> None:
-        print(f"seed {number}: {str(error)[:300]}", flush=True)
+        for part in getattr(error, "exceptions", (error,)):
+            print(f"seed {number}: {type(part).__name__}: {str(part)[:300]}", flush=True)
         if self.worst is None:
             return
         graph, frames = self.worst

@@ -8,12 +8,13 @@ import numpy as np
 from gatewright.compiler.ir.graph import Const, Node, Value
 from gatewright.compiler.ir.ops import Add, Lookup, Mul, Threshold
 
-# Levels of each operand; pairs are compared one by one.
-_LEVELS = 40
+# Levels of each operand, as pairs are compared one by one; and its range, which tables have to hold.
+_LEVELS, _RANGE = 40, 200
 
 
 def _few(v: Value) -> bool:
-    return len(v.type.shape) >= 1 and v.type.dtype.levels <= _LEVELS
+    d = v.type.dtype
+    return len(v.type.shape) >= 1 and d.levels <= _LEVELS and d.hi - d.lo < _RANGE
 
 
 def add_join(b) -> None:

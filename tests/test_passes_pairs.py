@@ -9,7 +9,7 @@ from gatewright.compiler.frontends.tflite_fixed import multiply, quantize_multip
 from gatewright.compiler.frontends.tflite_requantize import fixed
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
-from gatewright.compiler.ir.ops import Add, Lookup, Mul, Threshold
+from gatewright.compiler.ir.ops import Add, Lookup, Mul, Reshape, Threshold
 from gatewright.compiler.passes.lines import on_lines
 from gatewright.compiler.passes.merge_branches import merge_branches
 from gatewright.compiler.passes.narrow_pairs import narrow_pairs
@@ -96,6 +96,20 @@ def test_equal_scales_leave_a_plain_sum():
     """Where both operands have one scale, nothing is multiplied."""
     after = checked(litert_sum((0.05, 0.05, 0.1), (0, 0, 0)))
     assert ops(after) == ["add", "threshold"]
+
+
+def test_users_that_go_are_noticed():
+    """Once one of two thresholds has left the sum, the other is its only user (found by Hypothesis)."""
+    x = input_of("x", (1,), 0, 1)
+    second = Lookup()(Threshold()(x, const([0, 0, 1, 1, 2])), const(2566, 1224, 3381, 29, 873, 3856))
+    total = Add()(Lookup()(x, const(-3480, -3961)), second)
+    first = Threshold()(Reshape((1,))(Threshold()(total, const([-788]))), const([1]))
+    graph = Graph((x,), (first, Threshold()(total, const([-1207]))))
+    after = narrow_pairs(graph)
+    assert narrow_pairs(after) is after
+    every = column(x)[:, None]
+    for a, b in zip(evaluate(graph, every), evaluate(after, every), strict=True):
+        assert np.array_equal(a, b)
 
 
 @pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
@@ -227,6 +241,13 @@ def test_the_product_of_two_functions_of_one_tensor_is_a_table():
     every = np.repeat(column(x)[:, None], 2, axis=1)
     for before, now in zip(evaluate(graph, every), evaluate(after, every), strict=True):
         assert np.array_equal(before, now)
+
+
+def test_few_values_far_apart_get_no_table():
+    """Tables hold all integers in between: of three values 100,000 apart there is none (hunt, seed 121)."""
+    a, b = input_of("a", (1,), 0, 200000, 100000), input_of("b", (1,), 0, 3)
+    curve = Threshold(5)(a, const([1, 100001, 100001]))
+    checked(Graph((a, b), (Mul()(a, curve), Threshold()(Add()(a, b), const([1, 100002])))), run)
 
 
 @st.composite

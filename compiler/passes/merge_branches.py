@@ -9,8 +9,8 @@ from .rewrite import rewrite
 def merge_branches(graph: Graph) -> Graph:
     """mul(f(x), g(x))  ->  lookup(x), and add alike
 
-    Exact, for f and g of tables, thresholds, factors and summands, where x has at most 256 levels. One
-    table for all channels, or as many entries for all channels together.
+    Exact, for f and g of tables, thresholds, factors and summands, where x has a range of at most 256
+    integers. One table for all channels, or as many entries for all channels together.
     """
 
     def rule(node: Node, users):
@@ -34,7 +34,7 @@ def _steps(value: Value) -> dict[Value, list[Node]]:
     nodes: list[Node] = []
     below: Value | None = value
     while below is not None:
-        if below.type.dtype.levels <= FEW_LEVELS:
+        if below.type.dtype.hi - below.type.dtype.lo < FEW_LEVELS:
             found[below] = nodes
         value, below = below, operand_of(below)
         nodes = [value, *nodes]

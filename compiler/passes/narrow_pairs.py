@@ -26,15 +26,18 @@ def narrow_pairs(graph: Graph) -> Graph:
     what follows the sum (or product) may be several constant functions, ending in a threshold or lookup.
     Exact: the result is compared for all pairs of values. Only where it costs less than before.
     """
-    settled: dict[int, Node] = {}
+    # Nodes are kept with what is known of them, so that ids stay their own.
+    settled: dict[int, tuple[Node, list[int]]] = {}
 
     def rule(node: Node, users: Users):
-        if not isinstance(node.op, Threshold | Lookup) or id(node) in settled:
+        if not isinstance(node.op, Threshold | Lookup):
+            return None
+        sharing = _sharing(node, users)
+        if id(node) in settled and settled[id(node)][1] == sharing:
             return None
         found = _narrowed(node, users)
         if found is None:
-            # Kept, so that its id stays its own.
-            settled[id(node)] = node
+            settled[id(node)] = node, sharing
         return found
 
     return rewrite(graph, rule)
@@ -53,6 +56,21 @@ class _Side:
         for node in self.steps:
             x = apply(node, x)
         return x
+
+
+def _sharing(root: Node, users: Users) -> list[int]:
+    """Users of each elementwise node that ``root`` follows from: these alone may change between rounds."""
+    found: list[int] = []
+    seen: set[int] = set()
+    stack: list[Value] = [root]
+    while stack:
+        value = stack.pop()
+        if id(value) in seen or not isinstance(value, Node):
+            continue
+        seen.add(id(value))
+        found.append(users(value))
+        stack.extend(value.inputs if isinstance(value.op, Threshold | Lookup | Add | Mul) else ())
+    return found
 
 
 def _narrowed(root: Node, users: Users) -> Value | None:
@@ -94,7 +112,8 @@ def _sides(value: Value) -> list[_Side]:
     for kinds in (Add | Mul, Add | Mul | Lookup):
         best = None
         while True:
-            if value.type.dtype.levels <= _MAX_PAIRS:
+            # Tables have entries for all integers in between as well.
+            if value.type.dtype.hi - value.type.dtype.lo < _MAX_PAIRS:
                 best = _Side(value, steps)
             below = operand_of(value)
             if below is None or not isinstance(value.op, kinds):
