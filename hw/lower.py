@@ -1,23 +1,57 @@
 """The FPGA target: which rule lowers which op."""
 
-from ..compiler.ir.ops import Add, ArgMax, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold
+from ..compiler.ir.ops import (
+    Add,
+    ArgMax,
+    Concat,
+    Conv2d,
+    DepthToSpace,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Mul,
+    Pad,
+    ReduceSum,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    SumPool,
+    Threshold,
+    Transpose,
+    Upsample,
+)
 from ..compiler.target import Target
-from .rules.activation import ARGMAX, THRESHOLDS
+from .rules.activation import ARGMAX
 from .rules.elementwise import ELEMENTWISE
-from .rules.linear import CONV2D, MATMUL
+from .rules.grouped import CONV2D
+from .rules.linear import MATMUL
+from .rules.lookup import LOOKUPS
+from .rules.movement import CONCATS, PADS, REORDER, SLICES
 from .rules.pooling import MAXPOOL
+from .rules.requantize import THRESHOLDS
 from .rules.shape import RESHAPE
+from .rules.sums import REDUCE_SUM, SUMPOOL
 
 FPGA = Target(
     "fpga",
     rules={
         MatMul: MATMUL,
         Conv2d: CONV2D,
-        Threshold: THRESHOLDS,
-        MaxPool: MAXPOOL,
-        ArgMax: ARGMAX,
         Add: ELEMENTWISE,
         Mul: ELEMENTWISE,
+        Threshold: THRESHOLDS,
+        Lookup: LOOKUPS,
+        ArgMax: ARGMAX,
+        MaxPool: MAXPOOL,
+        SumPool: SUMPOOL,
+        ReduceSum: REDUCE_SUM,
         Reshape: RESHAPE,
+        Transpose: REORDER,
+        Concat: CONCATS,
+        Slice: SLICES,
+        Pad: PADS,
+        Upsample: REORDER,
+        DepthToSpace: REORDER,
+        SpaceToDepth: REORDER,
     },
 )

@@ -52,17 +52,20 @@ def work_of(unit: Instance) -> Work:
     first = np.cumsum([0, *sizes[:-1]]) if unit.unit.in_turn else [0] * len(sizes)
     interval = unit.interval // pieces
     starts = np.arange(pieces)[:, None]
-    clocks = (starts * interval + np.arange(taken)).reshape(-1)
+    clocks = np.arange(taken)
     steps = tuple((starts * taken + f + np.arange(n)).reshape(-1) for f, n in zip(first, sizes, strict=True))
     after, paced = np.zeros(given, dtype=np.int64), False
     if unit.unit.needs is not None:
         cause, paced = np.maximum(unit.unit.needs(unit.p), 0), True
+        # What depends on earlier steps alone leaves before a step, a beat a clock.
+        clocks = np.maximum(clocks, np.searchsorted(cause, clocks))
     elif interval > taken:  # folded: all of it is read, then results come evenly
         cause = np.full(given, taken - 1)
         after = np.arange(given) * (interval // given)
     else:
         cause = taken - given + np.arange(given)
     after = after + unit.latency - cause[0]
+    clocks = (starts * interval + clocks).reshape(-1)
     return Work(clocks, steps, (starts * taken + cause).reshape(-1), np.tile(after, pieces), paced)
 
 

@@ -95,15 +95,9 @@ def test_two_outputs_are_refused():
     _refused(graph, r"^fpga: a design has 1 input and 1 output, not 1 and 2\.")
 
 
-def test_grouped_convolution_is_refused():
-    x = input_of("x", (4, 4, 2), 0, 3)
-    node = Conv2d(groups=2)(x, Const(np.ones((1, 1, 1, 2), dtype=int)), name="g")
-    _refused(_one(node, x), r"^fpga: conv2d must have 1 group, not 2 \(node 'g'\)\.")
-
-
 def test_too_many_thresholds_are_refused():
-    x = input_of("x", (1,), -1000, 1000)
-    node = Threshold()(x, Const(np.arange(300)[None]), name="t")
+    x = input_of("x", (1,), 0, 100_000)
+    node = Threshold()(x, Const(np.arange(300)[None] ** 2), name="t")
     _refused(_one(node, x), r"^fpga: threshold must have at most 255 steps of 1 or 2, not 300 steps of 1")
 
 

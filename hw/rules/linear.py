@@ -1,11 +1,10 @@
-"""Rules of products with constant weights: matmul and conv2d."""
+"""Rules of products with constant weights: matmul, and conv2d of one group."""
 
 from collections.abc import Iterator
 from functools import partial
 
 from ...compiler.ir.graph import Node
 from ...compiler.ir.types import Int
-from ...errors import LoweringError
 from ..design import Instance, Stream
 from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
@@ -77,11 +76,6 @@ def _lower_matmul(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
 
 
 def _conv2d_folds(layer: Layer) -> Iterator[Fold]:
-    if layer.node.op.groups != 1:
-        raise LoweringError(
-            f"fpga: conv2d must have 1 group, not {layer.node.op.groups} (node {layer.node.name!r}). "
-            "Replace the grouped convolution by a dense one."
-        )
     return _linear_folds(layer, layer.node.inputs[0].type.shape[-1])
 
 
