@@ -52,7 +52,15 @@ class Case:
 
 
 def make(
-    seed: int, lane: int, shape, x: Int, w: Int, acc_bits: int, bias: bool, rom_style: int = 0, groups: int = 1
+    seed: int,
+    lane: int,
+    shape,
+    x: Int,
+    w: Int,
+    acc_bits: int,
+    bias: bool,
+    rom_style: int = 0,
+    groups: int = 1,
 ) -> Case:
     mw, mh, pe, simd = shape
     random = np.random.default_rng([seed, lane])
