@@ -20,6 +20,9 @@ from mutators_onnx import of_meaning
 from mutators_tflite import of_objects
 from qdq_models import QdqNet, statically_quantized
 from qonnx_models import DOMAIN, Net
+from support_onnx import OPERATOR_EXAMPLES, QUANTIZER_EXAMPLES
+from support_qoperator import QOPERATOR_EXAMPLES
+from support_tflite import TFLITE_EXAMPLES
 from tflite_models import NONE, SAME
 from tflite_models import Net as TFLiteNet
 
@@ -103,6 +106,17 @@ def _tflite(more: str) -> bytes:
     return net.bytes(y)
 
 
+def onnx_operators() -> list[bytes]:
+    """An example of each operator of ONNX, QONNX and QOperator."""
+    examples = (*QUANTIZER_EXAMPLES, *OPERATOR_EXAMPLES, *QOPERATOR_EXAMPLES)
+    return [e.build() for e in examples]
+
+
+def tflite_operators() -> list[bytes]:
+    """An example of each operator of TFLite."""
+    return [e.build() for e in TFLITE_EXAMPLES]
+
+
 def graph() -> list[bytes]:
     """Our own file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -122,6 +136,8 @@ FORMATS: dict[str, tuple[Callable[[], list[bytes]], tuple[Callable[[Rng, bytes],
     "qdq": (qdq, (of_bytes, of_fields, of_meaning, of_meaning)),
     "qoperator": (qoperator, (of_bytes, of_fields, of_meaning, of_meaning)),
     "tflite": (tflite, (of_bytes, of_objects, of_objects)),
+    "onnx-operators": (onnx_operators, (of_bytes, of_fields, of_meaning, of_meaning)),
+    "tflite-operators": (tflite_operators, (of_bytes, of_objects, of_objects)),
     "graph": (graph, (of_bytes, of_fields, of_meaning)),
     "text": (text, (of_bytes, of_lines, of_lines)),
 }

@@ -34,6 +34,8 @@ def _any_object(rng: Rng, root):
 
 
 def _change_object(rng: Rng, thing) -> None:
+    if not vars(thing):
+        return  # options without a field
     name = pick(rng, sorted(vars(thing)))
     old = getattr(thing, name)
     if isinstance(old, list | np.ndarray) and len(old):

@@ -6,6 +6,7 @@ import pytest
 from gatewright.compiler.frontends import load_model
 from gatewright.errors import GraphError, InputError
 from mutation_models import qonnx
+from qdq_models import QdqNet
 
 
 def written(folder, change, which=0):
@@ -87,3 +88,22 @@ def test_pads_beyond_all_images(tmp_path):
     rule = r"type: a tensor must have at most 2147483648 elements, not shape \(5, 92\d+, 3\)"
     with pytest.raises(GraphError, match=rule):
         load_model(written(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("window", "rule"),
+    [
+        ({"kernel_shape": [9, 2]}, r"a 9x2 kernel \(dilated 9x2\) must fit the padded image, not 4x5"),
+        ({"kernel_shape": [2**27, 1], "pads": [2**27 - 1, 0, 2**27 - 1, 0], "strides": [2**27, 1]},
+         r"a padded image must have at most \d+ pixels, not \(\d+, 5\)"),
+    ],
+    ids=["larger than the image", "padding without end"],
+)  # fmt: skip
+def test_averages_over_absurd_windows(tmp_path, window, rule):
+    """Told before anything of that size is made."""
+    net = QdqNet((1, 2, 4, 5))
+    y = net.node("AveragePool", net.pair("x", 0.1, 3), count_include_pad=1, **window)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(net.quantize(y, 0.2, 5)).SerializeToString())
+    with pytest.raises(GraphError, match=rule):
+        load_model(path)

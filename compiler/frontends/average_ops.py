@@ -9,6 +9,7 @@ from ...errors import GraphError
 from ..ir.graph import Value
 from ..ir.ops import ReduceSum, SumPool
 from .chain import DivStep, compress
+from .constants import MAX_ELEMENTS
 from .join_ops import matched
 from .layout_ops import ceiled, node_axes, normalized
 from .linear_ops import frame, image, window
@@ -77,9 +78,10 @@ def lower_average_pool(node: SourceNode) -> tuple[Tensor]:
     kernel, size = ((1,) * (2 - len(v)) + v for v in (kernel, size))
     reach = ceiled(size, kernel, strides, pads, dilations) if node.attribute("ceil_mode", 0) else pads
     op = SumPool(kernel, strides, reach, dilations)
-    counts = _counts(op, size, pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0))
     given = _summands(tensor, tuple(range(1, tensor.rank)), prod(kernel))
+    # First, as it checks the windows that are counted then.
     total = frame(op(image(given.value), name=node.name), tensor.rank)
+    counts = _counts(op, size, pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0))
     return (_divided(rescaled(total, given.scale), compress(counts[None] if tensor.rank == 3 else counts)),)
 
 
@@ -87,9 +89,12 @@ def _counts(op: SumPool, size: tuple[int, int], counted: tuple[int, int, int, in
     """The elements in each window of an image, with this much of its padding, (OH, OW).
 
     Raises:
-        GraphError: a window of padding only.
+        GraphError: a window of padding only, or more padding than any image needs.
     """
     rest = tuple(p - c for p, c in zip(op.pads, counted, strict=True))
+    whole = (size[0] + op.pads[0] + op.pads[2], size[1] + op.pads[1] + op.pads[3])
+    if prod(whole) > MAX_ELEMENTS:
+        raise GraphError(f"a padded image must have at most {MAX_ELEMENTS} pixels, not {whole}")
     shape = (size[0] + counted[0] + counted[2], size[1] + counted[1] + counted[3])
     ones = np.ones((1, *shape, 1), dtype=np.int64)
     counts = SumPool(op.kernel, op.strides, rest, op.dilations).evaluate(ones)[0, :, :, 0]
