@@ -54,7 +54,7 @@ class Tally:
     """What the cases of a format came to."""
 
     outcomes: Counter = field(default_factory=Counter)
-    slowest: float = 0.0
+    slowest: tuple[float, int] = (0.0, -1)
     peak_mib: int = 0
     defects: dict[str, list[str]] = field(default_factory=dict)
 
@@ -122,9 +122,9 @@ def _worker(kind: str, seed: int, start: int, stop: int, originals: list[bytes],
     for number in range(start, stop):
         path.write_bytes(case(kind, seed, number, originals))
         pipe.send(("begin", number))
-        begun = time.perf_counter()
+        begun = time.process_time()
         outcome, told = _attempt(kind, path, watch)
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         pipe.send(("end", number, outcome, told, seconds, peak))
     pipe.send(("done",))
@@ -176,7 +176,7 @@ class Campaign:
         return number
 
     def _note(self, number: int, outcome: str, told: str, seconds: float, peak: int) -> None:
-        self.tally.slowest = max(self.tally.slowest, seconds)
+        self.tally.slowest = max(self.tally.slowest, (seconds, number))
         self.tally.peak_mib = max(self.tally.peak_mib, peak)
         if told:
             self._defect(number, outcome, told)
@@ -212,7 +212,8 @@ def main(arguments: list[str]) -> int:
         end = campaign.run(options.start, options.count, time.monotonic() + options.seconds)
         t = campaign.tally
         done = {"format": kind, "seed": options.seed, "cases": [options.start, end], **t.outcomes}
-        print(json.dumps(done | {"slowest_s": round(t.slowest, 2), "peak_mib": t.peak_mib}), flush=True)
+        slowest = {"slowest_s": round(t.slowest[0], 2), "slowest_case": t.slowest[1]}
+        print(json.dumps(done | slowest | {"peak_mib": t.peak_mib}), flush=True)
         for cases in t.defects.values():
             print(f"{len(cases)} times, first in {cases[0]}", flush=True)
         clean &= not t.defects
