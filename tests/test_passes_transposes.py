@@ -133,9 +133,17 @@ def test_a_channel_shuffle_moves_channels_only():
     net = Net()
     x = Reshape((2, 2, 8, 8))(net.conv(net.image, 4, 3))
     x = Reshape((4, 8, 8))(Transpose((1, 0, 2, 3))(x))
-    after = checked(net.graph(net.conv(x, 3)), run)
+    after = checked(net.graph(net.conv(x, 3, 3)), run)
     left = [n for n in after.nodes() if n.op.name == "transpose"]
     assert [(n.type.shape, n.op.perm) for n in left] == [((8, 8, 2, 2), (0, 1, 3, 2))]
+
+
+def test_a_channel_shuffle_goes_into_the_rows_of_a_product():
+    """In front of a 1x1 convolution nothing is left of it."""
+    net = Net()
+    x = Reshape((2, 2, 8, 8))(net.conv(net.image, 4, 3))
+    x = Reshape((4, 8, 8))(Transpose((1, 0, 2, 3))(x))
+    assert ops(checked(net.graph(net.conv(x, 3)), run)) == ["conv2d", "threshold", "matmul", "threshold"]
 
 
 X, P = input_of("x", (2, 3, 4), -5, 9), (2, 0, 1)

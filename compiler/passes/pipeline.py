@@ -50,6 +50,8 @@ DEFAULT: tuple[Pass, ...] = (
     sink_maxpool,
     sink_moves,
     simplify_shapes,
+    # Channels shuffled in front of what has only now become a product.
+    absorb_transpose_into_matmul,
     # Arithmetic: into the weights where it can go, else into the thresholds.
     absorb_add_into_linear,
     absorb_sign_into_weights,
