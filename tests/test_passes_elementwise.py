@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, Node, input_of
-from gatewright.compiler.ir.ops import Add, Concat, Lookup, MatMul, Mul, Pad, Threshold, Upsample
+from gatewright.compiler.ir.ops import (
+    Add,
+    Concat,
+    DepthToSpace,
+    Lookup,
+    MatMul,
+    Mul,
+    Pad,
+    Threshold,
+    Upsample,
+)
 from gatewright.compiler.passes.merge_elementwise import merge_elementwise
 from gatewright.compiler.passes.pipeline import run
 from gatewright.compiler.passes.simplify_lookup import simplify_lookup
@@ -209,3 +219,13 @@ def test_padding_that_channels_see_differently_stays_in_front():
     x = input_of("x", (2, 2, 2), -500, 500)
     graph = Graph((x,), (Threshold()(Pad((1, 0, 0, 0, 0, 0), 5)(x), const([0], [9])),))
     assert sink_moves(graph) is graph
+
+
+def test_the_row_of_a_single_channel_serves_several():
+    """A table (1, L) behind a pixel shuffle meets four channels before it (hunt, seed 403)."""
+    x = input_of("x", (1, 1, 4), 0, 2)
+    graph = Graph((x,), (Lookup()(DepthToSpace(2)(x), const([0, 1, 0])),))
+    after = sink_moves(graph)
+    assert ops(after) == ["lookup", "depth_to_space"]
+    frames = np.random.default_rng(0).integers(0, 3, (20, 1, 1, 4))
+    assert np.array_equal(evaluate(graph, frames)[0], evaluate(after, frames)[0])

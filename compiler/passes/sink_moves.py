@@ -36,9 +36,12 @@ def sink_moves(graph: Graph) -> Graph:
 def _moved(node: Node, moved: Node) -> Value | None:
     op, (x, *_) = moved.op, moved.inputs
     table = node.inputs[1]
-    one_row = len(table.value) == 1 or table.value.ndim == 1
+    if isinstance(node.op, Lookup) and len(table.value) == 1:
+        # The row of a single channel; where it moves to, there may be several.
+        table = Const(table.value.reshape(-1), table.name)
+    one_row = table.value.ndim == 1 or len(table.value) == 1
     if isinstance(op, Concat):
-        return _joined(node, moved, one_row)
+        return _joined(node, moved, table, one_row)
     if isinstance(op, Pad):
         value = _padding(node, op, len(x.type.shape))
         if value is None or (not one_row and _pads_channels(op)):
@@ -62,10 +65,9 @@ def _padding(node: Node, op: Pad, axes: int) -> int | None:
     return int(values.flat[0]) if (values == values.flat[0]).all() else None
 
 
-def _joined(node: Node, moved: Node, one_row: bool) -> Node:
+def _joined(node: Node, moved: Node, table: Const, one_row: bool) -> Node:
     """The node on each operand of a Concat, with the rows of its channels."""
-    axis, table = moved.op.axis, node.inputs[1]
-    channels = axis == len(moved.type.shape) - 1
+    channels = moved.op.axis == len(moved.type.shape) - 1
     parts: list[Value] = []
     start = 0
     for x in moved.inputs:
