@@ -25,6 +25,7 @@ from gatewright.compiler.ir.ops import (
 from gatewright.compiler.ir.text import to_text
 from gatewright.compiler.passes.absorb_transpose_into_matmul import absorb_transpose_into_matmul
 from gatewright.compiler.passes.pipeline import DEFAULT, run
+from gatewright.compiler.passes.share_equal_nodes import share_equal_nodes
 from strategies import graphs_with_inputs, run_through
 
 PASSES = tuple(dict.fromkeys(DEFAULT))
@@ -172,7 +173,16 @@ def _moves():
     return _graph(both, Threshold()(Upsample((2, 1))(Pad((1, 0, 0, 0, 0, 0), 9)(x)), const([0, 9])))
 
 
+def _twins():
+    """Equal nodes, some only once their operands are shared; another constant and another step."""
+    x = input_of("x", (2, 2, 4), 0, 7)
+    a, b, other = (MaxPool((2, 2))(Threshold()(x, const([3, t]))) for t in (5, 5, 6))
+    step = MaxPool((2, 2))(Threshold(0, 2)(x, const([3, 5])))
+    return _graph(Add()(Add()(a, b), Add()(other, step)))
+
+
 EXAMPLES = {
+    "share_equal_nodes": _twins,
     "simplify_lookup": _lookups,
     "merge_elementwise": _elementwise,
     "merge_branches": _swish,

@@ -23,6 +23,7 @@ from .merge_elementwise import merge_elementwise
 from .merge_threshold_rows import merge_threshold_rows
 from .narrow_pairs import narrow_pairs
 from .propagate_constants import propagate_constants
+from .share_equal_nodes import share_equal_nodes
 from .simplify_lookup import simplify_lookup
 from .simplify_shapes import simplify_shapes
 from .sink_maxpool import sink_maxpool
@@ -68,6 +69,8 @@ DEFAULT: tuple[Pass, ...] = (
     merge_elementwise,
     narrow_pairs,
     simplify_lookup,
+    # Last, as the others look for operands with one user.
+    share_equal_nodes,
     # Thresholds in their narrowest form.
     clip_thresholds,
     merge_threshold_rows,

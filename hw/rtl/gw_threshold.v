@@ -14,13 +14,13 @@
 module gw_threshold #(
     parameter C         = 4,     // channels
     parameter PE        = 2,     // channels at once; divides C
-    parameter STAGES    = 2,     // 1 to 8
+    parameter STAGES    = 2,     // 1 to 16
     parameter X_BITS    = 8,     // bits of an element in
     parameter X_SIGNED  = 1,     // 1: x is two's complement
     parameter OUT_BITS  = 2,     // bits of an element out
     parameter BIAS      = 0,     // y where no threshold is reached
     parameter SHIFT     = 0,     // each threshold counts 2**SHIFT
-    parameter ROM_STYLE = 0,     // 0 the tool chooses, 1 block RAM, 2 LUTs
+    parameter ROM_STYLE = 0,     // 0 the tool chooses, 1 block RAM above 64 words, 2 LUTs
     parameter TABLE     = ""     // prefix of the $readmemh files, see above
 ) (
     input  wire                    clk,
@@ -39,7 +39,7 @@ module gw_threshold #(
 
     initial begin
         if (C % PE != 0) $display("gw_threshold: PE must divide C");
-        if (STAGES < 1 || STAGES > 8) $display("gw_threshold: STAGES must be 1 to 8");
+        if (STAGES < 1 || STAGES > 16) $display("gw_threshold: STAGES must be 1 to 16");
         if (STAGES * PE > 1000) $display("gw_threshold: STAGES*PE must be at most 1000");
     end
 

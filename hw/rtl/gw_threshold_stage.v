@@ -27,6 +27,8 @@ module gw_threshold_stage #(
     localparam ROM_CLOCKS = ROM_STYLE == 1 ? 2 : 1;
     localparam WORDS = FOLDS << STAGE;
     localparam ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
+    // A block RAM would be nearly empty; the second register keeps the stages alike.
+    localparam STYLE = ROM_STYLE == 1 && WORDS <= 64 ? 2 : ROM_STYLE;
     localparam BIT = STAGES - 1 - STAGE;             // of the decision made here
 
     wire [PE*X_BITS-1:0] late_x;
@@ -62,7 +64,7 @@ module gw_threshold_stage #(
             end
 
             gw_rom #(
-                .BITS(X_BITS + 1), .DEPTH(WORDS), .STYLE(ROM_STYLE), .OUT_REG(ROM_STYLE == 1 ? 1 : 0),
+                .BITS(X_BITS + 1), .DEPTH(WORDS), .STYLE(STYLE), .OUT_REG(ROM_STYLE == 1 ? 1 : 0),
                 .FILE({TABLE, "_", HUNDREDS[7:0], TENS[7:0], ONES[7:0], ".mem"})
             ) rom (
                 .clk(clk), .ce(ce), .addr(addr), .data(threshold));

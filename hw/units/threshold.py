@@ -11,6 +11,9 @@ from .fabric import LUT6, adder, rom
 from .ram import clog2
 
 _MOST_ROMS = 1000  # a file name has three digits
+MOST_STAGES = 16
+# ROMs of gw_threshold_stage up to this size stay in LUTs.
+_SMALL_ROM = 64
 
 
 def _interval(p: SimpleNamespace) -> int:
@@ -30,7 +33,9 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     folds, rom_clocks = p.C // p.PE, 2 if p.ROM_STYLE == 1 else 1
     used = Resources(lut=2 * clog2(folds) + 2, ff=clog2(folds) + _latency(p))
     for stage in range(p.STAGES):
-        memory = rom(folds << stage, p.X_BITS + 1, p.ROM_STYLE, p.ROM_STYLE == 1, family)
+        words = folds << stage
+        style = 2 if p.ROM_STYLE == 1 and words <= _SMALL_ROM else p.ROM_STYLE
+        memory = rom(words, p.X_BITS + 1, style, p.ROM_STYLE == 1, family)
         # The last stage's x is only compared; the found bits and the fold travel with x.
         clocks = rom_clocks + (stage < p.STAGES - 1)
         carried = p.X_BITS * clocks + stage * (rom_clocks + 1) + 1
@@ -54,10 +59,10 @@ def stages_of(levels: int) -> int:
 
 def _check(t: np.ndarray, pe: int) -> None:
     stages = stages_of(t.shape[1])
-    if stages > 8:
+    if stages > MOST_STAGES:
         raise LoweringError(
-            f"threshold: a channel must have at most 255 thresholds, not {t.shape[1]}. "
-            "Quantize to 8 bits or fewer."
+            f"threshold: a channel must have at most {2**MOST_STAGES - 1} thresholds, not {t.shape[1]}. "
+            f"Quantize to {MOST_STAGES} bits or fewer."
         )
     if stages * pe > _MOST_ROMS:
         raise LoweringError(
@@ -78,7 +83,7 @@ def threshold_memory(t: np.ndarray, pe: int, x_type: Int) -> Memory:
             up to 2**STAGES - 1 with the latter, which nothing reaches.
 
     Raises:
-        LoweringError: more than 8 stages, more than 1,000 ROMs, or a row that is not ascending.
+        LoweringError: more than 16 stages, more than 1,000 ROMs, or a row that is not ascending.
     """
     t = np.asarray(t, dtype=np.int64)
     _check(t, pe)
