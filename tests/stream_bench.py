@@ -43,7 +43,9 @@ def yosys(unit: Unit, params: Mapping, commands: str, workdir) -> dict:
     """The JSON that ``commands``, which write it to out.json, give for the module."""
     for name in unit.files:
         (workdir / name).write_text((library.RTL / name).read_text())
-    values = " ".join(f"-set {name} {value}" for name, value in params.items())
+    # chparam reads no minus sign.
+    codes = {name: f"32'd{v % 2**32}" if isinstance(v, int) and v < 0 else v for name, v in params.items()}
+    values = " ".join(f"-set {name} {value}" for name, value in codes.items())
     script = f"read_verilog -defer {' '.join(unit.files)}; chparam {values} {unit.module}; {commands}"
     tools.run(tools.find("yosys"), ["-q", "-p", script], workdir)
     return json.loads((workdir / "out.json").read_text())

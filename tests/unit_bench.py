@@ -52,6 +52,14 @@ endmodule
 """
 
 
+def reset_shell(module: str, params: Mapping, in_bits: int, out_bits: int, clocks: int) -> str:
+    """Verilog of module reset_shell: ``module``, fed with noise for ``clocks`` clocks and then reset."""
+    values = ",\n        ".join(f".{name}({literal(value)})" for name, value in params.items())
+    return _SHELL.format(
+        in_msb=in_bits - 1, in_bits=in_bits, out_msb=out_bits - 1, clocks=clocks, module=module, params=values
+    )
+
+
 @dataclass
 class Case:
     """A unit with parameters and memories, the words that go in and those that must come out.
@@ -88,18 +96,8 @@ class Case:
 
     def build_with_reset(self, clocks: int, workdir) -> Simulation:
         """The unit that has been fed with noise for ``clocks`` and was then reset."""
-        params = ",\n        ".join(f".{name}({literal(value)})" for name, value in self.params.items())
         shell = workdir / f"shell{clocks}.v"
-        shell.write_text(
-            _SHELL.format(
-                in_msb=self.in_bits - 1,
-                in_bits=self.in_bits,
-                out_msb=self.out_bits - 1,
-                clocks=clocks,
-                module=self.unit.module,
-                params=params,
-            )
-        )
+        shell.write_text(reset_shell(self.unit.module, self.params, self.in_bits, self.out_bits, clocks))
         files = [shell, *self._sources()]
         return compile_rtl("reset_shell", files, {}, self.in_bits, self.out_bits, memories=self.files())
 
