@@ -128,14 +128,15 @@ def test_powers_of_two_keep_the_weights_codes(model_of):
 
 
 def test_the_page_has_a_row_per_result():
-    """Counts with thousands apart; a refused network says of how many nodes."""
+    """Counts with thousands apart; a refused network gives the first reason."""
     difference = {"differ": 1200, "total": 34567, "most": 3, "first": "a", "tensors": 1, "frames": 8}
     good = {
         "network": "net", "way": "qdq", "exporter": "classic", "refused": [], "load_s": 1.0, "passes_s": 0.25,
         "outputs": difference, "codes": difference, "alone": {},
     }  # fmt: skip
-    bad = good | {"network": "other", "refused": ["heading", "node"]}
+    bad = good | {"network": "other", "refused": ["heading", "node a: why", "node b: why"]}
     text = page([good, bad])
     assert "## qdq, classic exporter" in text
     assert "| net | 1.2 | 1,200 of 34,567 | 1,200 of 34,567 | 3 | not compared |  |" in text
-    assert "| other | refused: 1 nodes |" in text
+    assert "| other | refused: node a: why | | | | | |" in text
+    assert "Alone" not in page([good | {"codes": {}}])

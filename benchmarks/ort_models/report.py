@@ -37,18 +37,17 @@ def page(results: list[dict]) -> str:
 
 
 def _table(title: str, results: list[dict]) -> str:
-    lines = [
-        f"## {title}",
-        "",
-        "| Network | Import (s) | Outputs differ | Codes differ | by at most | Alone | by at most |",
-    ]
-    lines.append("|---|---|---|---|---|---|---|")
+    inside = any(r["codes"] for r in results)
+    heads = ["Network", "Import (s)", "Outputs differ"]
+    heads += ["Codes differ", "by at most", "Alone", "by at most"] if inside else []
+    columns = len(heads)
+    lines = [f"## {title}", "", f"| {' | '.join(heads)} |", "|---" * columns + "|"]
     for r in results:
         if r["refused"]:
-            lines.append(f"| {r['network']} | refused: {len(r['refused']) - 1} nodes | | | | | |")
+            lines.append(f"| {r['network']} | refused: {r['refused'][1]} |" + " |" * (columns - 2))
             continue
         cells = [r["network"], f"{r['load_s'] + r['passes_s']:.1f}", _count(r["outputs"])]
-        for inner in (r["codes"], r["alone"]):
+        for inner in (r["codes"], r["alone"]) if inside else ():
             cells += [_count(inner), str(inner["most"]) if inner else ""]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
