@@ -229,3 +229,13 @@ def test_the_row_of_a_single_channel_serves_several():
     assert ops(after) == ["lookup", "depth_to_space"]
     frames = np.random.default_rng(0).integers(0, 3, (20, 1, 1, 4))
     assert np.array_equal(evaluate(graph, frames)[0], evaluate(after, frames)[0])
+
+
+def test_padding_by_nothing_is_never_looked_up():
+    """Its value may lie outside of the table (hunt, seed 411)."""
+    x = input_of("x", (1, 1, 1), 0, 3)
+    graph = Graph((x,), (Lookup()(Pad((0,) * 6, 4)(x), const([0, -1, 0, 0])),))
+    frames = np.arange(4).reshape(4, 1, 1, 1)
+    for step in (sink_moves, run):
+        assert np.array_equal(evaluate(step(graph), frames)[0], evaluate(graph, frames)[0])
+    assert "pad" not in ops(run(graph))

@@ -19,12 +19,14 @@ from gatewright.compiler.ir.ops import (
     ReduceSum,
     Reshape,
     Slice,
+    SpaceToDepth,
     SumPool,
     Threshold,
     Transpose,
     Upsample,
 )
 from gatewright.compiler.passes.pipeline import run
+from gatewright.compiler.passes.simplify_shapes import simplify_shapes
 from gatewright.compiler.passes.sink_transpose import sink_transpose
 from gatewright.compiler.passes.transposed_ops import SINKS, axis_groups
 from graph_builder import arrays
@@ -218,6 +220,27 @@ def test_inputs_do_not_trade_transposes():
     a, b = input_of("a", (2, 2, 2), 0, 3), input_of("b", (2, 2, 2), 0, 3)
     graph = Graph((a, b), (Add()(Transpose((1, 2, 0))(a), b),))
     assert sink_transpose(graph) is graph
+
+
+def test_what_moves_nothing_goes():
+    """Whole slices, padding by nothing, factors, blocks and windows of 1."""
+    x = y = input_of("x", (2, 3, 4), 0, 3)
+    y = Upsample((1, 1))(Pad((0,) * 6, 9)(Slice((0, 0, 0), (2, 3, 4), (1, 1, 1))(y)))
+    y = SumPool((1, 1))(MaxPool((1, 1))(SpaceToDepth(1)(DepthToSpace(1)(y))))
+    assert simplify_shapes(Graph((x,), (y,))).outputs == (x,)
+    kept = MaxPool((1, 1), (2, 2))(Slice((0, 0, 0), (2, 3, 4), (2, 1, 1))(Pad((0, 0, 1, 0, 0, 0))(x)))
+    graph = Graph((x,), (SumPool((1, 1), (1, 1), (0, 0, 1, 0))(Upsample((1, 2))(kept)),))
+    assert simplify_shapes(graph) is graph
+
+
+@pytest.mark.parametrize(("shape", "perm", "target"), [((1, 1, 5), (1, 2, 0), (1, 5)),
+                                                       ((2, 1, 3), (2, 1, 0), (3, 1, 1, 2))])  # fmt: skip
+def test_axes_of_size_1_settle(shape, perm, target):
+    """They belong to any group of axes, but do not make a transpose come back (found by Hypothesis)."""
+    x = input_of("x", shape, 0, 3)
+    graph = Graph((x,), (Reshape(target)(Transpose(perm)(MaxPool((1, 1))(x))),))
+    after = checked(graph, sink_transpose)
+    assert sink_transpose(after) is after
 
 
 @pytest.mark.parametrize(

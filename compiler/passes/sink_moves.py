@@ -42,12 +42,12 @@ def _moved(node: Node, moved: Node) -> Value | None:
     one_row = table.value.ndim == 1 or len(table.value) == 1
     if isinstance(op, Concat):
         return _joined(node, moved, table, one_row)
-    if isinstance(op, Pad):
+    if isinstance(op, Pad) and any(op.pads):
         value = _padding(node, op, len(x.type.shape))
         if value is None or (not one_row and _pads_channels(op)):
             return None
         op = Pad(op.pads, value)
-    elif not one_row and not isinstance(op, Upsample):
+    elif not one_row and not isinstance(op, Upsample | Pad):
         return None
     return Node(op, (Node(node.op, (x, table), node.name),), moved.name)
 

@@ -22,7 +22,7 @@ from ..ir.ops import (
     Transpose,
     Upsample,
 )
-from .layout import Perm, inverse, is_identity
+from .layout import Perm, inverse, moves_only_units
 
 # The op and its operands above, and the permutation that its result still needs.
 Sunk = tuple[Op, tuple[Value, ...], Perm]
@@ -104,19 +104,25 @@ def _last_axis(node: Node, operands: tuple[Value, ...], perm: Perm) -> Sunk | No
 def _reshape(node: Node, operands: tuple[Value, ...], perm: Perm) -> Sunk | None:
     """Axes that are split or joined above; where joined ones are not neighbours, they become so first."""
     (x,) = operands
-    groups = axis_groups(tuple(x.type.shape[a] for a in perm), node.op.shape)
+    shape = x.type.shape
+    groups = axis_groups(tuple(shape[a] for a in perm), node.op.shape)
     if groups is None:
         return None
-    # Source axes of each group, in the group's own order; groups in the order of their first axis.
-    order = sorted(range(len(groups)), key=lambda g: min(perm[a] for a in groups[g][0]))
+    # Source axes of each group, in the group's own order; groups in the order of their first axis. Axes of
+    # size 1 are anywhere.
+    order = sorted(
+        range(len(groups)),
+        key=lambda g: min((perm[a] for a in groups[g][0] if shape[perm[a]] > 1), default=-1),
+    )
     before = tuple(perm[a] for g in order for a in groups[g][0])
     after = [b for g in order for b in groups[g][1]]
     rest = tuple(after.index(b) for b in range(len(after)))
-    if is_identity(rest):
+    split = tuple(node.op.shape[b] for b in after)
+    if moves_only_units(split, rest):
         return None
-    if not is_identity(before):
+    if not moves_only_units(shape, before):
         x = Transpose(before)(x)
-    return Reshape(tuple(node.op.shape[b] for b in after)), (x,), rest
+    return Reshape(split), (x,), rest
 
 
 def axis_groups(source: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[list[int], list[int]]] | None:
