@@ -124,3 +124,11 @@ def test_import_loads_neither_torch_nor_tvm():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_scales_without_a_ratio():
+    """The largest float over the smallest."""
+    net = Net()
+    out = net.add("RELU", [net.input((1, 6), 3e38)], net.tensor((1, 6), 1e-45))
+    with pytest.raises(GraphError, match=r"the scales' ratio must be finite\. Convert the model again\.$"):
+        imported(net.bytes(out))

@@ -1,9 +1,11 @@
 """ONNX files that were found to break the front end; each ends in one of our errors, told in its words."""
 
+import numpy as np
 import onnx
 import pytest
 
 from gatewright.compiler.frontends import load_model
+from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.errors import GraphError, InputError
 from mutation_models import qonnx
 from qdq_models import QdqNet
@@ -85,7 +87,7 @@ def test_pads_beyond_all_images(tmp_path):
         node = next(n for n in model.graph.node if n.op_type == "Conv")
         next(a for a in node.attribute if a.name == "pads").ints[3] = 2**63 - 1
 
-    rule = r"type: a tensor must have at most 2147483648 elements, not shape \(5, 92\d+, 3\)"
+    rule = r"strides, pads and dilations must be at most 65536, not .*, \(0, 0, 1, 9223372036854775807\) and"
     with pytest.raises(GraphError, match=rule):
         load_model(written(tmp_path, change))
 
@@ -94,10 +96,12 @@ def test_pads_beyond_all_images(tmp_path):
     ("window", "rule"),
     [
         ({"kernel_shape": [9, 2]}, r"a 9x2 kernel \(dilated 9x2\) must fit the padded image, not 4x5"),
-        ({"kernel_shape": [2**27, 1], "pads": [2**27 - 1, 0, 2**27 - 1, 0], "strides": [2**27, 1]},
-         r"a padded image must have at most \d+ pixels, not \(\d+, 5\)"),
+        ({"kernel_shape": [2**15] * 2, "pads": [2**15 - 1] * 4, "strides": [2**15] * 2},
+         r"a padded image must have at most \d+ pixels, not \(65538, 65539\)"),
+        ({"kernel_shape": [2, 2], "strides": [1, 2**17]},
+         r"kernel, strides, pads and dilations must be at most 65536, not \(2, 2\), \(1, 131072\), .*"),
     ],
-    ids=["larger than the image", "padding without end"],
+    ids=["larger than the image", "padding without end", "stride"],
 )  # fmt: skip
 def test_averages_over_absurd_windows(tmp_path, window, rule):
     """Told before anything of that size is made."""
@@ -105,5 +109,47 @@ def test_averages_over_absurd_windows(tmp_path, window, rule):
     y = net.node("AveragePool", net.pair("x", 0.1, 3), count_include_pad=1, **window)
     path = tmp_path / "m.onnx"
     path.write_bytes(net.build(net.quantize(y, 0.2, 5)).SerializeToString())
+    with pytest.raises(GraphError, match=rule):
+        load_model(path)
+
+
+def test_tensors_beyond_all_machines(tmp_path):
+    """Pads that are allowed each, on layers of many channels, may still ask for too much."""
+    net = QdqNet((1, 64, 4, 4))
+    y = net.pair("x", 0.1, 3)
+    y = net.node("Conv", y, net.stored_weights(np.ones((64, 64, 1, 1), int), 0.1), pads=[0, 0, 2**14, 2**14])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(y).SerializeToString())
+    rule = r"type: a tensor must have at most 2147483648 elements, not shape \(16388, 16388, 64\)"
+    with pytest.raises(GraphError, match=rule):
+        load_model(path)
+
+
+def test_tables_of_nodes_without_all_operands(tmp_path):
+    """ONNX Runtime's own reading of QLinearSigmoid without a zero point ends the whole process."""
+    net = QdqNet((1, 6))
+    q, ends = net.quantize("x", 0.1, 0), [net.const(np.float32(s)) for s in (0.1, 1 / 256)]
+    y = net.node("QLinearSigmoid", q, ends[0], "", ends[1], domain="com.microsoft")
+    net.integer[y] = onnx.TensorProto.UINT8
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(y).SerializeToString())
+    x = np.linspace(0, 25, 6, dtype=np.float32)[None]
+    codes = np.rint(np.clip(x / np.float32(0.1), 0, 255)) * 0.1
+    expected = np.clip(np.rint(256 / (1 + np.exp(-codes))), 0, 255)
+    graph = load_model(path)
+    found = evaluate(graph, graph.encodings[0].apply(x, graph.inputs[0].type))[0]
+    np.testing.assert_allclose(graph.decodings[0].integers(found), expected, atol=1)
+
+
+def test_weights_with_zero_points_of_another_shape(tmp_path):
+    """Three zero points for five columns."""
+    net = QdqNet((1, 8))
+    zeros = net.codes([0, 0, 0], onnx.TensorProto.INT8)
+    weights = net.codes(np.ones((8, 5), int), onnx.TensorProto.INT8), net.const(np.float32(0.1)), zeros
+    ends = net.const(np.float32(0.5)), net.codes(7, onnx.TensorProto.UINT8)
+    y = net.node("QLinearMatMul", net.quantize("x", 0.5, 7), *ends, *weights, *ends)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(y).SerializeToString())
+    rule = r"the second input must have one zero point, or one per channel, not 3$"
     with pytest.raises(GraphError, match=rule):
         load_model(path)

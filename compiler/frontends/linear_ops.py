@@ -12,6 +12,8 @@ from .tensors import Constant, Tensor, plain, rescaled, transpose
 
 # Larger weights would overflow the 62 bits of a sum in any real layer.
 _MAX_WEIGHT = 2**31
+# No layer needs more, and files may claim anything.
+_MOST_SPATIAL = 2**16
 
 
 def integer_weights(constant: Constant) -> tuple[np.ndarray, np.ndarray]:
@@ -177,6 +179,11 @@ def window(
         raise GraphError(f"auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {mode!r}")
     if len(pads) != 2 * axes:
         raise GraphError(f"pads must be {('two', 'four')[axes - 1]} numbers, not {pads}")
+    if max(*kernel, *strides, *dilations, *pads) > _MOST_SPATIAL:
+        raise GraphError(
+            f"kernel, strides, pads and dilations must be at most {_MOST_SPATIAL}, not {kernel}, {strides}, "
+            f"{pads} and {dilations}"
+        )
     if axes == 1:
         return (1, *strides), (0, pads[0], 0, pads[1]), (1, *dilations)
     return strides, pads, dilations

@@ -35,6 +35,11 @@ class Coding:
         return lo - self.zero_point, hi - self.zero_point
 
     @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and zero point as operands; ONNX Runtime must not be given nodes without them."""
+        return np.array(self.scale), np.array(self.zero_point, dtype=self.kind)
+
+    @property
     def codes(self) -> np.ndarray:
         """All 256 codes in their own type."""
         lo, hi = _RANGES[self.kind]
@@ -131,6 +136,9 @@ def stored(node: SourceNode, index: int, what: str, zero_points: np.ndarray) -> 
     values = node.constant(index, what).values
     if values.dtype.name not in _RANGES:
         raise GraphError(f"{what} must be uint8 or int8, not {values.dtype}")
+    ends = zip(zero_points.shape[::-1], values.shape[::-1], strict=False)
+    if zero_points.ndim > values.ndim or any(p not in (1, d) for p, d in ends):
+        raise GraphError(f"{what} must have one zero point, or one per channel, not {zero_points.size}")
     return Constant(values.astype(np.int64) - zero_points)
 
 

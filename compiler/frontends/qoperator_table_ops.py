@@ -17,7 +17,7 @@ def lower_table(node: SourceNode) -> tuple[Tensor]:
     """A function of one tensor's codes: the node itself is run for all 256 of them."""
     y = coding(node, 3, "the result", _kind(node, 0))
     x = coding(node, 1, "the input", y.kind)
-    table = run_node(node, [x.codes, *_arrays(node)[1:]])[0]
+    table = run_node(node, [x.codes, *x.arrays, *y.arrays])[0]
     value = looked_up(integers(node, 0, x.zero_point).value, table, x, y, node.name)
     return (tensor_of(value, y),)
 
@@ -30,13 +30,13 @@ def lower_qlinear_concat(node: SourceNode) -> tuple[Tensor]:
     y, places = coding(node, 0, "the result"), range(2, count + 2, 3)
     codings = [coding(node, i + 1, f"input {i}", y.kind) for i in places]
     axis = _axis(node, [node.any_tensor(i) for i in places])
-    arrays, parts = _arrays(node), []
+    parts = []
     for i, x in zip(places, codings, strict=True):
         if x.kind != y.kind:
             raise GraphError(f"all codes must be of one type, not {x.kind} and {y.kind}")
         # Frames of one batch, with the codes along the axis that is joined.
         codes = x.codes.reshape((1,) * axis + (-1,) + (1,) * (node.any_tensor(i).rank - axis))
-        table = run_node(node, [*arrays[:2], codes, *arrays[i + 1 : i + 3]])[0].ravel()
+        table = run_node(node, [*y.arrays, codes, *x.arrays])[0].ravel()
         parts.append(looked_up(integers(node, i, x.zero_point).value, table, x, y))
     if len(parts) == 1:
         return (tensor_of(parts[0], y),)
@@ -66,8 +66,3 @@ def _kind(node: SourceNode, index: int) -> str:
     """The type of a computed operand's codes, from what they can be."""
     tensor = node.any_tensor(index)
     return "int8" if tensor.value.type.dtype.lo + tensor.zero_point < 0 else "uint8"
-
-
-def _arrays(node: SourceNode) -> list[np.ndarray | None]:
-    """The constant operands' values; None for others."""
-    return [getattr(o, "values", None) for o in node.operands]

@@ -115,7 +115,8 @@ def _broadcast(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def lower_relu(view: OperatorView) -> Activation:
     """RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own."""
     x, coding = view.activation(0), view.coding()
-    real = np.float64(x.coding.scale / coding.scale)
+    with np.errstate(over="ignore"):
+        real = np.float64(x.coding.scale / coding.scale)
     codes = clamped(coding, *_RELUS[view.op.kind])
     return view.result(rescaled(x.value, np.array([real]), codes), coding)
 

@@ -5,9 +5,11 @@ below 2^31 and a shift: ``real = multiplier * 2^(shift - 31)``. Two roundings, o
 is what LiteRT's default build does (TFLITE_SINGLE_ROUNDING is off).
 """
 
-from math import floor, frexp
+from math import floor, frexp, isfinite
 
 import numpy as np
+
+from ...errors import GraphError
 
 INT32_MAX = 2**31 - 1
 # exp(-1/8) and 1/3 with 31 fractional bits; 48/17 and -32/17 with 29.
@@ -20,7 +22,13 @@ EXPONENT_BITS, SUM_BITS = 26, 19
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
-    """``(multiplier, shift)`` of a float64; both 0 where it is below 2^-32."""
+    """``(multiplier, shift)`` of a float64; both 0 where it is below 2^-32.
+
+    Raises:
+        GraphError: no finite number, as scales far apart give.
+    """
+    if not isfinite(real):
+        raise GraphError("the scales' ratio must be finite. Convert the model again.")
     if real == 0.0:
         return 0, 0
     fraction, shift = frexp(real)
