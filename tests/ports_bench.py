@@ -40,8 +40,8 @@ module bench;
         for (k = 0; k < {ins}; k = k + 1) sent[k] = 0;
         for (now = -4; now < {clocks}; now = now + 1) begin
             rst = now < 0 || now == {reset};
-            for (k = 0; k < {ins}; k = k + 1)
-                if (!s_tvalid[k]) s_tvalid[k] = !rst && sent[k] < {count} && $unsigned($random(seed)) % 100 >= {gap};
+            for (k = 0; k < {ins}; k = k + 1) if (!s_tvalid[k])
+                s_tvalid[k] = sent[k] < {count} && $unsigned($random(seed)) % 100 >= {gap};
             for (k = 0; k < {outs}; k = k + 1) m_tready[k] = $unsigned($random(seed)) % 100 >= {stall};
             if (rst) begin
                 s_tvalid = 0;

@@ -1,0 +1,217 @@
+"""Designs with branches: the reference's integers in RTL under gaps, stalls and resets, in time."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import Add, Concat, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold
+from gatewright.compiler.ir.types import Int
+from gatewright.errors import LoweringError, ToolError
+from gatewright.hw.build import assemble
+from gatewright.hw.design import Design, Edge, Instance, Port, Stream, chained
+from gatewright.hw.layers import layers
+from gatewright.hw.library import closure
+from gatewright.hw.units.fifo import FIFO
+from gatewright.hw.units.fork import FORK
+from gatewright.hw.verilog import memory_files, top_level
+from gatewright.sim.rtl import Simulation, compile_rtl
+from random_dags import quick_folds, random_dag
+from random_nets import frames_for
+from unit_bench import reset_shell
+
+FRAMES = 10
+CLOCKS = 60
+
+
+def compiled(design: Design, reset: int | None = None) -> Simulation:
+    """The design in Icarus; with ``reset``, one that was fed with noise for as many clocks before."""
+    text = top_level(design, "accelerator")
+    bits = design.input.bits, design.output.bits
+    with tempfile.TemporaryDirectory(prefix="gatewright_") as name:
+        files = [Path(name) / "accelerator.v"]
+        files[0].write_text(text)
+        if reset is not None:
+            files.append(Path(name) / "shell.v")
+            files[1].write_text(reset_shell("accelerator", {}, *bits, reset))
+        top = "accelerator" if reset is None else "reset_shell"
+        sources = [*files, *closure([text]).values()]
+        return compile_rtl(top, sources, {}, *bits, memories=memory_files(design))
+
+
+def check(graph: Graph, design: Design, frames: int, simulation: Simulation | None = None, **pattern):
+    """Random frames through the design give the reference's integers; the trace."""
+    data = frames_for(frames, graph, frames)
+    count = design.output.beats * frames
+    trace = (simulation or compiled(design)).run(design.input.pack(data), count, **pattern)
+    got = design.output.unpack(trace.words).reshape(frames, *graph.outputs[0].type.shape)
+    np.testing.assert_array_equal(got, evaluate(graph, data)[0])
+    return trace
+
+
+def designed(seed: int, folding: int = 0, graph: Graph | None = None) -> tuple[Graph, Design]:
+    """A random network and one of its quick foldings."""
+    graph = graph or random_dag(seed)
+    chain = layers(graph)
+    return graph, assemble(graph.name, chain, quick_folds(seed + folding, chain, CLOCKS))
+
+
+@pytest.mark.parametrize("folding", range(2))
+@pytest.mark.parametrize("seed", [304, 308, 310, 318, 326, 329, 339, 353])
+def test_random_dag_equals_the_reference_in_the_interval_told(seed, folding):
+    """Under gaps and stalls; and free-running, where no clock may be lost to a FIFO."""
+    graph, design = designed(seed, 1000 * folding)
+    simulation = compiled(design)
+    check(graph, design, FRAMES, simulation, gap=0.3, stall=0.3, seed=seed)
+    trace = check(graph, design, FRAMES, simulation)
+    ends = np.array(trace.out_clocks[design.output.beats - 1 :: design.output.beats])
+    assert set(np.diff(ends)[FRAMES // 2 :].tolist()) == {design.interval}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(400, 500))
+def test_many_random_dags(seed):
+    test_random_dag_equals_the_reference_in_the_interval_told(seed, 0)
+
+
+def residual(size: int = 4, channels: int = 2) -> Graph:
+    """Two 3x3 convolutions and a skip over them, as in a residual network."""
+    rng = np.random.default_rng(3)
+    x = input_of("x", (size, size, channels), -8, 7)
+
+    def conv(value, name):
+        weights = Const(rng.integers(-4, 5, (3, 3, channels, channels)))
+        product = Conv2d((1, 1), (1, 1, 1, 1))(value, weights, name=name)
+        steps = Const(np.sort(rng.integers(-90, 90, (channels, 7)), axis=1))
+        return Threshold(-4)(product, steps, name=f"{name} act")
+
+    first = conv(x, "first")
+    total = Add()(Mul()(conv(conv(first, "a"), "b"), Const(np.array([3]))), first, name="sum")
+    return Graph((x,), (Threshold()(total, Const(np.arange(-20, 20, 3)[None]), name="out"),), "residual")
+
+
+def test_fifty_different_frames_back_to_back():
+    graph, design = designed(2, graph=residual(3))
+    simulation = compiled(design)
+    check(graph, design, 50, simulation)
+    check(graph, design, 50, simulation, gap=0.1, stall=0.2)
+
+
+@pytest.mark.parametrize("clocks", [40, 111, 230])
+def test_reset_in_mid_frame(clocks):
+    """Whatever is in forks, FIFOs and windows is forgotten."""
+    graph, design = designed(2, graph=residual())
+    check(graph, design, 3, compiled(design, clocks), gap=0.1, stall=0.1)
+
+
+def test_a_skip_holds_what_the_long_branch_delays():
+    """The FIFO of the short way is deep, and neither deadlocks nor stalls; with the least depth it would."""
+    graph = residual()
+    chain = layers(graph)
+    folds = quick_folds(2, chain, CLOCKS)
+    design = assemble("residual", chain, folds)
+    skip = max((i for i in design.instances if i.unit is FIFO), key=lambda i: i.p.DEPTH)
+    assert "sum_fifo" in skip.name
+    # Each window of 3x3 pixels waits for a row and two pixels, and results are a pixel or two on their way.
+    assert 2 * (4 + 2) - 3 <= skip.p.DEPTH * skip.input.lanes // 2 <= 3 * (4 + 2)
+    shallow = assemble("residual", chain, folds, buffered=False)
+    with pytest.raises(ToolError, match=r"within \d+ clocks, not later\..* \(0 of"):
+        check(graph, shallow, 2, max_clocks=20 * design.interval)
+
+
+def test_a_fork_only_where_a_stream_has_several_readers():
+    _, design = designed(1, graph=residual())
+    forks = [i for i in design.instances if i.unit is FORK]
+    assert [i.p.N for i in forks] == [2]
+    text = top_level(design, "accelerator")
+    assert text == top_level(designed(1, graph=residual())[1], "accelerator")
+
+
+def test_one_tensor_as_both_operands():
+    x = input_of("x", (3, 3, 2), -8, 7)
+    graph = Graph((x,), (Add()(Mul()(x, x, name="square"), x, name="sum"),), "twice")
+    graph, design = designed(0, graph=graph)
+    assert [i.p.N for i in design.instances if i.unit is FORK] == [3]
+    check(graph, design, 5, gap=0.2, stall=0.2)
+
+
+def test_an_output_that_others_read_too():
+    """Through a reshape, which is no unit."""
+    x = input_of("x", (2, 2, 3), 0, 7)
+    dense = MatMul()(x, Const(np.arange(9).reshape(3, 3) - 4), name="dense")
+    total = Add()(Reshape((12,))(dense), Reshape((12,))(x), name="sum")
+    graph, design = designed(0, graph=Graph((x,), (Reshape((4, 3))(total),), "shapes"))
+    check(graph, design, 5, gap=0.2)
+
+
+# Types on streams.
+
+
+def carriers(graph: Graph) -> dict[str, Int]:
+    """The type of each layer's stream by its node's name, and of the input as x."""
+    chain = layers(graph)
+    read = {o.value.name: o.type for layer in chain for o in layer.operands}
+    return {layer.node.name: layer.y for layer in chain} | {"x": read["x"]}
+
+
+def test_streams_of_several_readers_hold_what_the_widest_needs():
+    """A {-1, +1} input that is padded with zeros in one branch carries three values in both."""
+    x = input_of("x", (4, 4, 2), -1, 1, 2)
+    padded = Conv2d((1, 1), (1, 1, 1, 1))(x, Const(np.ones((3, 3, 2, 2), dtype=int)), name="conv")
+    pooled = MaxPool((1, 1))(x, name="pool")
+    graph = Graph((x,), (Add()(padded, pooled, name="sum"),), "wide")
+    found = carriers(graph)
+    assert found["x"] == found["pool"] == Int(-1, 1)
+    check(*designed(0, graph=graph), 5, gap=0.2)
+
+
+def test_joined_streams_carry_one_type():
+    """A bit and a byte become bytes, so that a join need not convert."""
+    x = input_of("x", (4, 2), -100, 100)
+    sign = Threshold(-1, 2)(x, Const(np.array([[0]])), name="sign")
+    graph = Graph((x,), (Concat(1)(sign, x, name="join"),), "join")
+    assert set(carriers(graph).values()) == {Int(-100, 100)}
+    check(*designed(0, graph=graph), 5, gap=0.2)
+
+
+# What a design refuses.
+
+STREAM, OTHER = Stream(Int(0, 7), 1, 4), Stream(Int(0, 7), 2, 2)
+
+
+def instance(name: str, inputs=STREAM, outputs=STREAM) -> Instance:
+    params = {"BITS": 3, "DEPTH": 2, "RAM_STYLE": 2}
+    return Instance(FIFO, name, params, 4, inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    ("instances", "edges", "message"),
+    [
+        (
+            (instance("a"), instance("b")),
+            (Edge(None, Port(0)), Edge(Port(0), Port(1))),
+            r"^design 'd': every port must be the source of one edge, as must the outside, not 2 edges ",
+        ),
+        (
+            (instance("a"), instance("b", (STREAM, STREAM))),
+            (Edge(None, Port(0)), Edge(Port(0), Port(1)), Edge(Port(1), None)),
+            r"^design 'd': every port must be the sink of one edge, as must the outside, not 3 edges for 3 ",
+        ),
+        (
+            (instance("a"), instance("b")),
+            (Edge(None, Port(1)), Edge(Port(1), Port(0)), Edge(Port(0), None)),
+            r"^design 'd': b must stand before a, which it feeds$",
+        ),
+        (
+            (instance("a"), instance("b", OTHER)),
+            chained(2),
+            r"^design 'd': b must read what a writes, 4 beats of 3 bits, not 2 of 6$",
+        ),
+    ],
+)
+def test_a_design_that_does_not_fit_together(instances, edges, message):
+    with pytest.raises(LoweringError, match=message):
+        Design("d", instances, edges)
