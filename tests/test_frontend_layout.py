@@ -186,7 +186,7 @@ ERRORS = {
     "slice step": (slice_([1], [3], [1], [0]), r"starts, ends, axes and steps must be as many, .*"),
     "split sizes": (split([1, 2], axis=1), r"the 2 parts must be of at least 1 and sum to 4, not \[1, 2\]"),
     "split batch": (split([1], 1, axis=0), r"the axis must not be the batch"),
-    "split number": (split(None, 2, axis=1, num_outputs=-1), r"num_outputs must be at least 1, not -1"),
+    "split number": (split(None, 2, axis=1, num_outputs=-1), r"num_outputs must be 1 to 4, as many as there are elements, not -1"),
     "gather range": (gather([4], 1), r"indices must lie in -4\.\.3, not \[4\]"),
     "gather batch": (gather([0], 0), r"the axis must not be the batch"),
     "gather all": (lambda n, x: gather([5], 1, ())(n, n.node("Flatten", x)),

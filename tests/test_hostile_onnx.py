@@ -8,7 +8,7 @@ from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.errors import GraphError, InputError
 from mutation_models import qonnx
-from qdq_models import QdqNet
+from qdq_models import QdqNet, execute
 
 
 def written(folder, change, which=0):
@@ -153,3 +153,48 @@ def test_weights_with_zero_points_of_another_shape(tmp_path):
     rule = r"the second input must have one zero point, or one per channel, not 3$"
     with pytest.raises(GraphError, match=rule):
         load_model(path)
+
+
+@pytest.mark.parametrize("count", [0, 7, 2**40])
+def test_splits_into_more_parts_than_elements(tmp_path, count):
+    """A list of that many sizes would not fit memory."""
+    net = QdqNet((1, 6, 2))
+    y = net.node("Split", net.pair("x", 0.1, 3), outputs=2, axis=1, num_outputs=count)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(net.quantize(y, 0.2, 5)).SerializeToString())
+    rule = rf"num_outputs must be 1 to 6, as many as there are elements, not {count}$"
+    with pytest.raises(GraphError, match=rule):
+        load_model(path)
+
+
+@pytest.mark.parametrize(("offset", "code"), [(1e6, 255), (-1e6, 0)])
+def test_functions_of_many_values_that_end_in_one_code(tmp_path, offset, code):
+    """The smaller of two tensors, far beyond either end of the quantizer's range."""
+    net = QdqNet((1, 2, 4, 4))
+    x = net.pair("x", 0.1, 31)
+    y = net.pair(net.node("MaxPool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1]), 0.13, 20)
+    y = net.node("Add", net.node("Min", x, y), net.const(np.float32(offset)))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(net.build(net.quantize(y, 0.2, 90)).SerializeToString())
+    graph = load_model(path)
+    frames = np.random.default_rng(0).normal(size=(3, 2, 4, 4)).astype(np.float32)
+    found = evaluate(graph, graph.encodings[0].apply(frames, graph.inputs[0].type))[0]
+    assert (graph.decodings[0].integers(found) == code).all()
+    reach = graph.outputs[0].type.dtype
+    assert (reach.lo + 90 >= 0, reach.hi + 90 <= 255) == (True, True)
+
+
+def test_a_constant_before_a_computed_matrix(tmp_path):
+    """Codes of one zero point on the left of a product."""
+    net = QdqNet((1, 3, 4))
+    q = net.quantize("x", 0.5, 7)
+    ends = net.const(np.float32(0.5)), net.codes(7, onnx.TensorProto.UINT8)
+    left = net.codes(np.arange(6).reshape(2, 3), onnx.TensorProto.UINT8)
+    y = net.node("QLinearMatMul", left, *ends, q, *ends, *ends)
+    net.integer[y] = onnx.TensorProto.UINT8
+    model = net.build(y)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    graph, x = load_model(path), np.linspace(-3, 9, 12, dtype=np.float32).reshape(1, 3, 4)
+    found = evaluate(graph, graph.encodings[0].apply(x, graph.inputs[0].type))[0]
+    np.testing.assert_array_equal(graph.decodings[0].integers(found), execute(model, x))

@@ -131,11 +131,12 @@ def whole(value: Value) -> Tensor:
     return rescaled(value, np.ones((1,) * len(value.type.shape)))
 
 
-def stored(node: SourceNode, index: int, what: str, zero_points: np.ndarray) -> Constant:
+def stored(node: SourceNode, index: int, what: str, zero_points: np.ndarray | int) -> Constant:
     """A constant operand's codes less zero points that broadcast against them."""
     values = node.constant(index, what).values
     if values.dtype.name not in _RANGES:
         raise GraphError(f"{what} must be uint8 or int8, not {values.dtype}")
+    zero_points = np.asarray(zero_points)
     ends = zip(zero_points.shape[::-1], values.shape[::-1], strict=False)
     if zero_points.ndim > values.ndim or any(p not in (1, d) for p, d in ends):
         raise GraphError(f"{what} must have one zero point, or one per channel, not {zero_points.size}")

@@ -82,8 +82,8 @@ def lower_split(node: SourceNode) -> tuple[Tensor, ...]:
 
 def _equal(size: int, count: int) -> list[int]:
     """Equal parts, the last of which may be smaller."""
-    if count < 1:
-        raise GraphError(f"num_outputs must be at least 1, not {count}")
+    if not 1 <= count <= size:
+        raise GraphError(f"num_outputs must be 1 to {size}, as many as there are elements, not {count}")
     each = -(-size // count)
     return [each] * (count - 1) + [size - each * (count - 1)]
 

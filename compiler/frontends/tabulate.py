@@ -28,7 +28,7 @@ def tabulated(tensor: Tensor, quantizer: Quantizer, name: str) -> Value:
     if (codes == np.arange(dtype.lo, dtype.hi + 1)).all():
         return tensor.value
     if count > EXHAUSTIVE and (np.diff(codes, axis=-1) >= 0).all():
-        return _thresholds(tensor, codes, quantizer.step, name)
+        return _thresholds(tensor, codes, quantizer, name)
     if count > MAX_LEVELS or codes.size > MAX_TABLES:
         raise GraphError(
             f"a function that rises and falls must have an operand of at most {MAX_LEVELS} values, and "
@@ -64,9 +64,11 @@ def _code_table(tensor: Tensor, quantizer: Quantizer) -> np.ndarray:
     return np.broadcast_to(codes, (*shape, count))
 
 
-def _thresholds(tensor: Tensor, codes: np.ndarray, step: int, name: str) -> Value:
-    """Thresholds for rows of codes that never fall."""
-    lo, hi = int(codes.min()), int(codes.max())
+def _thresholds(tensor: Tensor, codes: np.ndarray, quantizer: Quantizer, name: str) -> Value:
+    """Thresholds for rows of codes that never fall; at least one, be it never or always reached."""
+    lo, hi, step = int(codes.min()), int(codes.max()), quantizer.step
+    if lo == hi:
+        lo, hi = (lo, hi + step) if hi + step <= quantizer.hi else (lo - step, hi)
     levels = np.arange(lo + step, hi + 1, step)
     rows = codes.reshape(-1, codes.shape[-1])
     if len(rows) * len(levels) > MAX_THRESHOLDS:
