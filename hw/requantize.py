@@ -1,6 +1,6 @@
 """Thresholds that equal a multiplication, an addition and a shift, exactly, for every x that can come."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,18 +15,36 @@ _FAR = 2**62
 
 @dataclass(frozen=True, eq=False)
 class Requantization:
-    """``#{i : x >= t[c, i]} = min(max((factor[c]*x + offset[c]) >> shift, 0), count)``.
+    """``#{i : x >= t[c, i]} = min(max((p + knee_sum - (drop[c] if p < 0 else 0)) >> shift, 0), count)``
+    for ``p = factor[c]*x + offset[c]``.
+
+    Without a knee that is one line. With one, steps up to count ``knee`` lie on a line of their own, lower by
+    ``drop``: so do those of a rounding with halves away from zero that follows another (TFLite's).
 
     Attributes:
         factor, offset: int64, one per row of the thresholds; factors are not negative.
         shift: the smallest that serves all rows.
         count: thresholds in a row.
+        knee: the count in whose middle p is 0, or None.
+        drop: int64, one per row, not negative; all 0 without a knee.
     """
 
     factor: np.ndarray
     offset: np.ndarray
     shift: int
     count: int
+    knee: int | None
+    drop: np.ndarray
+
+    @property
+    def knee_sum(self) -> int:
+        """What p lacks of its count's scale: the knee's middle."""
+        return 0 if self.knee is None else (2 * self.knee + 1) << (self.shift - 1)
+
+    @property
+    def drop_bits(self) -> int:
+        """Bits of the largest drop; 0 without a knee."""
+        return 0 if self.knee is None else max(int(self.drop.max()).bit_length(), 1)
 
     @property
     def factor_bits(self) -> int:
@@ -34,16 +52,18 @@ class Requantization:
         return int(self.factor.max()).bit_length() + 1
 
     def acc_bits(self, x: Int) -> int:
-        """Bits of ``factor*x + offset`` for any x, two's complement; more than the shift."""
-        ends = [
-            int(f) * v + int(o) for f, o in zip(self.factor, self.offset, strict=True) for v in (x.lo, x.hi)
-        ]
+        """Bits of ``p`` and of all sums with it for any x, two's complement; more than the shift."""
+        rows = zip(self.factor.tolist(), self.offset.tolist(), self.drop.tolist(), strict=True)
+        ends = [f * v + o - d for f, o, drop in rows for v in (x.lo, x.hi) for d in (0, drop)]
+        ends += [v + self.knee_sum for v in ends]
         bits = max((-v - 1 if v < 0 else v).bit_length() for v in ends) + 1
         return max(bits, self.shift + 1)
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Counts for integers ``x`` (..., C)."""
-        return np.clip((x * self.factor + self.offset) >> self.shift, 0, self.count)
+        p = x * self.factor + self.offset
+        p = p + self.knee_sum - np.where(p < 0, self.drop, 0)
+        return np.clip(p >> self.shift, 0, self.count)
 
 
 def code_range(x: Int) -> Int:
@@ -51,18 +71,31 @@ def code_range(x: Int) -> Int:
     return Int(0, 1) if x.bipolar else x
 
 
-def requantization(t: np.ndarray, x: Int) -> Requantization | None:
+# Least and greatest x of each row, int64.
+Reach = tuple[np.ndarray, np.ndarray]
+
+
+def requantization(
+    t: np.ndarray, x: Int, knee: int | None = None, reach: Reach | None = None
+) -> Requantization | None:
     """The multiplication with the smallest shift that counts thresholds ``t`` (C, N) exactly; or None.
 
     It holds for the values of ``x``, or for its codes 0 and 1 where ``x`` is bipolar. None where a row's
     steps do not lie on any line, or only on one that needs a shift beyond 44.
+
+    Args:
+        knee: the count at which the line may have a step of its own, 1 to N - 1.
+        reach: what can come in each row, where that is less than ``x``; not for a bipolar ``x``.
     """
     t = np.asarray(t, dtype=np.int64)
     if not 0 < t.size <= _MAX_CELLS or x.magnitude > 2**40:
         return None
-    steps = _Steps(t, x)
-    low, high = 0, min(_MAX_SHIFT, _SAFE_BITS - (t.shape[1] * (2 + 2 * x.step)).bit_length())
-    if high < 0 or not steps.solvable(high):
+    steps = _Steps(t, x, knee, reach)
+    low, high = (
+        int(knee is not None),
+        min(_MAX_SHIFT, _SAFE_BITS - (t.shape[1] * (2 + 2 * x.step)).bit_length()),
+    )
+    if high < low or not steps.solvable(high):
         return None
     while low < high:  # what a shift can do, doubled factors and offsets do with the next
         middle = (low + high) // 2
@@ -80,14 +113,17 @@ class _Steps:
     ``stepped`` say whether they can come at all.
     """
 
-    def __init__(self, t: np.ndarray, x: Int):
+    def __init__(self, t: np.ndarray, x: Int, knee: int | None, reach: Reach | None):
         codes = code_range(x)
         if x.bipolar:
             t = (t + 2) // 2
-        self.count = t.shape[1]
-        index = np.clip(-((codes.lo - t) // codes.step), 0, codes.levels)
-        at = codes.lo + codes.step * index
-        self.reached, self.stepped = index < codes.levels, index > 0
+        self.count, self.knee = t.shape[1], knee
+        low, high = (np.asarray(v).reshape(-1, 1) for v in reach or (codes.lo, codes.hi))
+        low = low + (codes.lo - low) % codes.step
+        levels = (high - low) // codes.step + 1
+        index = np.clip(-((low - t) // codes.step), 0, levels)
+        at = low + codes.step * index
+        self.reached, self.stepped = index < levels, index > 0
         # A row whose count never changes needs no line, only an offset.
         self.flat = ~self.reached.any(1) | ~self.stepped.any(1)
         self.full = self.reached.all(1) & ~self.stepped.any(1)
@@ -101,16 +137,26 @@ class _Steps:
         self.steepest = [self.count / max(int(b - a), 1) for a, b in zip(first, last, strict=True)]
 
     def bounds(self, factor: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest offset (of centred x) for one factor a row."""
+        """Least and greatest offset (of centred x) for one factor a row: (rows, lines), steep part first."""
         k = np.arange(1, self.count + 1, dtype=np.int64) << shift
-        least = np.where(self.reached, k - factor[:, None] * self.at, -_FAR).max(1)
-        most = np.where(self.stepped, k - 1 - factor[:, None] * self.before, _FAR).min(1)
-        return least, most
+        least = np.where(self.reached, k - factor[:, None] * self.at, -_FAR)
+        most = np.where(self.stepped, k - 1 - factor[:, None] * self.before, _FAR)
+        parts = [slice(None)] if self.knee is None else [slice(self.knee, None), slice(0, self.knee)]
+        return (
+            np.stack([least[:, p].max(1) for p in parts], axis=1),
+            np.stack([most[:, p].min(1) for p in parts], axis=1),
+        )
 
     def _gap(self, factor: np.ndarray, shift: int) -> np.ndarray:
-        """How much the least offset exceeds the greatest: convex in the factor, feasible up to 0."""
+        """How much a least offset exceeds a greatest: convex in the factor, feasible up to 0.
+
+        The lower part's line is no higher than the upper's.
+        """
         least, most = self.bounds(factor, shift)
-        return np.where(self.flat, 0, least - most)
+        gap = (least - most).max(1)
+        if self.knee is not None:
+            gap = np.maximum(gap, least[:, 1] - most[:, 0])
+        return np.where(self.flat, 0, gap)
 
     def factors(self, shift: int) -> np.ndarray:
         """The factor with the smallest gap in each row, by bisection of the gap's slope."""
@@ -131,10 +177,32 @@ class _Steps:
     def solve(self, shift: int) -> Requantization | None:
         """Factors and offsets for a ``shift`` that is solvable; None where an offset leaves int64."""
         factor = self.factors(shift)
-        least, _ = self.bounds(factor, shift)
+        least, most = self.bounds(factor, shift)
+        line = np.where(self.flat, 0, least.max(1))
+        drop = np.zeros_like(line)
+        if self.knee is not None:
+            drop = np.where(self.flat, 0, line - np.minimum(line, most[:, 1]))
         constant = np.where(self.full, np.int64(self.count) << shift, 0)
         products = factor.astype(object) * self.centre.astype(object)
-        offset = np.where(self.flat, constant.astype(object), least.astype(object) - products)
+        offset = np.where(self.flat, constant.astype(object), line.astype(object) - products)
+        found = Requantization(factor, np.zeros_like(factor), shift, self.count, self.knee, drop)
+        offset = offset - found.knee_sum
         if max(abs(o) for o in offset) >= _FAR:
             return None
-        return Requantization(factor, offset.astype(np.int64), shift, self.count)
+        found = replace(found, offset=offset.astype(np.int64))
+        return found if self._counts(found) else None
+
+    def _counts(self, found: Requantization) -> bool:
+        """Whether the counts are right on both sides of every threshold; without a knee they are.
+
+        Counts never fall, as no drop is negative, so this is enough. The middle of the knee may lie outside
+        its own count.
+        """
+        k = np.arange(1, self.count + 1)[:, None]
+        centre = self.centre
+        at, before = (
+            found.apply((self.at + centre[:, None]).T),
+            found.apply((self.before + centre[:, None]).T),
+        )
+        good = (at >= k) | ~self.reached.T, (before < k) | ~self.stepped.T
+        return bool(all(g[:, ~self.flat].all() for g in good))

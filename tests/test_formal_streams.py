@@ -11,6 +11,7 @@ from gatewright.hw.units.gather import GATHER, gather_parameters
 from gatewright.hw.units.lookup import LOOKUP, lookup_memory
 from gatewright.hw.units.requantize import (
     REQUANTIZE,
+    drop_memory,
     factor_memory,
     offset_memory,
     requantize_parameters,
@@ -92,6 +93,8 @@ def test_threshold(name, tmp_path):
 LINES = {
     "signed": (SIGNED, np.array([[-20, -15, -9, -4, 2], [-31, -20, -9, 2, 13]])),
     "unsigned": (UNSIGNED, np.array([[3, 4, 6, 8, 9], [10, 21, 32, 43, 54]])),
+    # From the fourth step on it lies further left, so no single line will do.
+    "knee": (SIGNED, np.array([[-15, -7, 1, 7, 15, 23], [-30, -20, -10, 0, 10, 20]])),
 }
 
 
@@ -99,9 +102,15 @@ def requantize(name: str, lane: int) -> Proof:
     """The unit with the factors found for two channels' lines."""
     x, t = LINES[name]
     found = requantization(t, x)
+    if name == "knee":
+        assert found is None
+        found = requantization(t, x, 3)
+        assert found is not None
     params = requantize_parameters(found, x, Int(0, 15), 2, 2, 1, lane, 2)
     memories = {"f.mem": factor_memory(found, 1), "o.mem": offset_memory(found, 1, params["ACC_BITS"])}
-    params |= {"FACTORS": "f.mem", "OFFSETS": "o.mem"}
+    params |= {"FACTORS": "f.mem", "OFFSETS": "o.mem", "DROPS": "d.mem" if found.knee else ""}
+    if found.knee:
+        memories["d.mem"] = drop_memory(found, 1)
     return Proof(REQUANTIZE, params, 6, 4, f"(4'd2 + {counted(t, x.signed)})", memories=memories)
 
 

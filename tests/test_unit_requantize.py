@@ -8,6 +8,7 @@ from gatewright.hw.design import Stream
 from gatewright.hw.requantize import requantization
 from gatewright.hw.units.requantize import (
     REQUANTIZE,
+    drop_memory,
     factor_memory,
     offset_memory,
     requantize_parameters,
@@ -46,8 +47,8 @@ def case(seed: int, x: Int, pe: int, folds: int, count: int, lane: int, shared: 
     wanted = (counted(t, xs) + bias) % (1 << y.bits)
     words = Stream(x, pe, folds).pack(xs)
     return Case(
-        REQUANTIZE, params | {"FACTORS": "f.mem", "OFFSETS": "o.mem"}, pe * x.bits, sink.bits, words,
-        sink.pack(wanted), params["C"] // pe, memories,
+        REQUANTIZE, params | {"FACTORS": "f.mem", "OFFSETS": "o.mem", "DROPS": ""}, pe * x.bits, sink.bits,
+        words, sink.pack(wanted), params["C"] // pe, memories,
     )  # fmt: skip
 
 
@@ -169,4 +170,79 @@ def test_estimate_is_near_what_yosys_gave(args):
 
 def test_lanes_that_do_not_divide_are_reported(tmp_path):
     params = case(*CASES[0]).params | {"C": 3, "PE": 2, "FACTORS": '"no.mem"', "OFFSETS": '"no.mem"'}
+    params["DROPS"] = '""'
     assert "gw_requantize: PE must divide C" in complaint(REQUANTIZE, params, tmp_path).splitlines()
+
+
+def kneed(random: np.random.Generator, x: Int, channels: int, count: int) -> tuple[np.ndarray, int]:
+    """Thresholds of a sum that is scaled, rounded, shifted and rounded again, halves away from zero."""
+    knee = count // 2
+    shift = int(random.integers(3, 6))
+    slope = random.uniform(0.6, 1.0, (channels, 1)) * count * 2**shift / (x.hi - x.lo + 1)
+    xs = np.arange(x.lo, x.hi + 1)
+    once = np.floor(xs * slope + random.uniform(-3, 3, (channels, 1)) + 0.5).astype(np.int64)
+    twice = (once + (1 << (shift - 1)) - (once < 0)) >> shift
+    codes = np.clip(twice + knee, 0, count)
+    return np.stack([xs[0] + np.searchsorted(row, np.arange(1, count + 1)) for row in codes]), knee
+
+
+@pytest.mark.parametrize("seed", range(30), ids="seed{}".format)
+def test_two_roundings_are_a_line_with_a_knee(seed):
+    """Every x of many channels; where one line does too, nothing drops in vain."""
+    random = np.random.default_rng([13, seed])
+    x = Int(-int(random.integers(500, 3000)), int(random.integers(500, 3000)))
+    t, knee = kneed(random, x, 6, int(random.integers(5, 60)))
+    found = requantization(t, x, knee)
+    assert found is not None
+    xs = np.repeat(np.arange(x.lo, x.hi + 1)[:, None], 6, axis=1)
+    assert (found.apply(xs) == counted(t, xs)).all()
+    if requantization(t, x) is None:
+        assert found.drop.any()
+
+
+def test_what_a_channel_never_sees_is_no_constraint():
+    """Steps beyond a channel's own range may lie anywhere; those inside are counted exactly."""
+    x, t = Int(-100, 100), np.array([[-60, -40, -20, 0, 0, 0], [-90, -21, -7, 7, 21, 35]])
+    assert requantization(t, x) is None
+    reach = np.array([-70, -30]), np.array([-1, 40])
+    found = requantization(t, x, reach=reach)
+    for c, (lo, hi) in enumerate(zip(*reach, strict=True)):
+        xs = np.repeat(np.arange(lo, hi + 1)[:, None], 2, axis=1)
+        assert (found.apply(xs) == counted(t, xs))[:, c].all()
+
+
+KNEES = [(0, 2, 3, 0), (1, 1, 4, 1), (2, 3, 1, 0), (3, 2, 2, 1)]
+each_knee = pytest.mark.parametrize("args", KNEES, ids=lambda a: f"{a[1]}x{a[2]}-lane{a[3]}")
+
+
+def knee_case(seed: int, pe: int, folds: int, lane: int) -> Case:
+    """A unit with a knee, at every x around each channel's thresholds and at both ends."""
+    random = np.random.default_rng([14, seed])
+    x, channels = Int(-2000, 2400), pe * folds
+    t, knee = kneed(random, x, channels, 40)
+    found = requantization(t, x, knee)
+    assert found.drop.any()
+    ends = np.full((1, channels), x.lo), np.full((1, channels), x.hi)
+    xs = np.concatenate([t.T, t.T - 1, *ends, random.integers(x.lo, x.hi + 1, (20, channels))])
+    xs = xs.clip(x.lo, x.hi)
+    y = Int(0, 63)
+    params = requantize_parameters(found, x, y, -knee, channels, pe, lane, seed % 3)
+    memories = {
+        "f.mem": factor_memory(found, pe), "o.mem": offset_memory(found, pe, params["ACC_BITS"]),
+        "d.mem": drop_memory(found, pe),
+    }  # fmt: skip
+    names = {"FACTORS": "f.mem", "OFFSETS": "o.mem", "DROPS": "d.mem"}
+    wanted = (counted(t, xs) - knee) % 64
+    words, sink = Stream(x, pe, folds).pack(xs), Stream(y, pe, folds)
+    return Case(REQUANTIZE, params | names, pe * x.bits, sink.bits, words, sink.pack(wanted), folds, memories)
+
+
+@each_knee
+def test_knee_values_and_clocks(args):
+    """As without one, a clock later."""
+    knee_case(*args).check(seed=args[0])
+
+
+@each_knee
+def test_verilator_has_no_warning_about_knees(args, tmp_path):
+    assert knee_case(*args).lint(tmp_path) == ""

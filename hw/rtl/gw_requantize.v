@@ -1,11 +1,15 @@
-// Scales, shifts and clamps: y = BIAS + min(max((m[c]*x + b[c]) >>> SHIFT, 0), TOP) modulo 2**OUT_BITS.
+// Scales, shifts and clamps: y = BIAS + min(max(p >>> SHIFT, 0), TOP) modulo 2**OUT_BITS, p = m[c]*x + b[c].
+//
+// With D_BITS, p has a knee: what is shifted is p + K - (p < 0 ? d[c] : 0), where K is the middle of count
+// KNEE, (2*KNEE + 1) * 2**(SHIFT-1).
 //
 // One piece of work: one vector of C channels, C/PE beats of PE elements; one beat a clock.
-// Interval: C/PE clocks. Latency: LEAD + L + 2 clocks, where LEAD is 2, or 1 where C = PE, and L is the
-// multiplier's: 1, or (M_BITS+1)/2 with LANE 1.
+// Interval: C/PE clocks. Latency: LEAD + L + 2 clocks, 1 more with D_BITS, where LEAD is 2, or 1 where C = PE,
+// and L is the multiplier's: 1, or (M_BITS+1)/2 with LANE 1.
 //
-// FACTORS word n holds PE codes of M_BITS, OFFSETS word n PE codes of ACC_BITS, two's complement, of channels
-// n*PE and on; element 0 is in the lowest bits. m*x + b must fit ACC_BITS for every x that comes.
+// FACTORS word n holds PE codes of M_BITS, OFFSETS word n PE codes of ACC_BITS, two's complement, DROPS word n
+// PE codes of D_BITS, unsigned, of channels n*PE and on; element 0 is in the lowest bits. p and all sums with
+// it must fit ACC_BITS for every x that comes.
 `default_nettype none
 
 module gw_requantize #(
@@ -19,10 +23,13 @@ module gw_requantize #(
     parameter TOP       = 255,   // the largest count, at least 1
     parameter BIAS      = 0,     // y where the count is 0
     parameter OUT_BITS  = 8,     // bits of an element out
+    parameter D_BITS    = 0,     // bits of a drop, fewer than ACC_BITS; 0: no knee
+    parameter KNEE      = 0,     // the count that the knee is in
     parameter LANE      = 0,     // 0 the tool's multiplier, perhaps a DSP block; 1 multiply in LUTs
     parameter ROM_STYLE = 0,     // 0 the tool chooses, 1 block RAM, 2 LUTs
     parameter FACTORS   = "",    // $readmemh file, C/PE words of PE*M_BITS bits
-    parameter OFFSETS   = ""     // $readmemh file, C/PE words of PE*ACC_BITS bits
+    parameter OFFSETS   = "",    // $readmemh file, C/PE words of PE*ACC_BITS bits
+    parameter DROPS     = ""     // $readmemh file, C/PE words of PE*D_BITS bits; unused without D_BITS
 ) (
     input  wire                    clk,
     input  wire                    rst,
@@ -38,17 +45,21 @@ module gw_requantize #(
     localparam LEAD = FOLDS > 1 ? 2 : 1;
     localparam LANE_CLOCKS = LANE == 1 ? (M_BITS + 1) / 2 : 1;
     localparam PRODUCT = LEAD + LANE_CLOCKS;         // clocks from a beat in to its product
-    localparam CLOCKS = PRODUCT + 2;
+    localparam HAS_KNEE = D_BITS > 0;
+    localparam CLOCKS = PRODUCT + 2 + (HAS_KNEE ? 1 : 0);
     localparam P_BITS = X_BITS + M_BITS;
     localparam K_BITS = $clog2(TOP + 1);
     localparam V_BITS = ACC_BITS - SHIFT > K_BITS + 1 ? ACC_BITS - SHIFT : K_BITS + 2;
     localparam HAS_CARRY = LANE == 1 && M_BITS <= 2;
+    localparam [31:0] KNEE_CODE = KNEE;
+    localparam [63:0] MIDDLE = {31'd0, KNEE_CODE, 1'b1} << (SHIFT > 0 ? SHIFT - 1 : 0);
     localparam [31:0] TOP_CODE = TOP;
     localparam [31:0] BIAS_CODE = BIAS;
 
     initial begin
         if (C % PE != 0) $display("gw_requantize: PE must divide C");
         if (ACC_BITS <= SHIFT) $display("gw_requantize: ACC_BITS must be more than SHIFT");
+        if (D_BITS > 0 && SHIFT < 1) $display("gw_requantize: SHIFT must be at least 1 with D_BITS");
         if (TOP < 1) $display("gw_requantize: TOP must be at least 1");
     end
 
@@ -84,6 +95,17 @@ module gw_requantize #(
         .clk(clk), .ce(ce), .a(fold), .y(late_fold));
     gw_rom #(.BITS(PE*ACC_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(OFFSETS)) offsets (
         .clk(clk), .ce(ce), .addr(late_fold), .data(b));
+
+    localparam DROP_BITS = HAS_KNEE ? D_BITS : 1;
+    wire [PE*DROP_BITS-1:0] d;                       // when the product is there
+    generate
+        if (HAS_KNEE) begin : g_drops
+            gw_rom #(.BITS(PE*D_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(DROPS)) drops (
+                .clk(clk), .ce(ce), .addr(late_fold), .data(d));
+        end else begin : g_no_drops
+            assign d = {PE{1'b0}};
+        end
+    endgenerate
 
     genvar l;
     generate
@@ -121,6 +143,21 @@ module gw_requantize #(
             end
             always @(posedge clk) if (ce) sum_q <= sum_d;
 
+            wire [ACC_BITS-1:0] p;
+            if (HAS_KNEE) begin : g_knee
+                reg [ACC_BITS-1:0] lowered_q;
+                reg [ACC_BITS-1:0] p_q;
+                always @(posedge clk) if (ce) begin
+                    lowered_q <= MIDDLE[ACC_BITS-1:0]
+                               - {{(ACC_BITS-DROP_BITS){1'b0}}, d[l*DROP_BITS +: DROP_BITS]};
+                    p_q <= sum_q + (sum_q[ACC_BITS-1] ? lowered_q : MIDDLE[ACC_BITS-1:0]);
+                end
+                assign p = p_q;
+            end else begin : g_line
+                wire unused_d = d[l*DROP_BITS];
+                assign p = sum_q;
+            end
+
             // Shifted and clamped.
             wire [V_BITS-1:0]   shifted;
             wire                above;
@@ -129,9 +166,9 @@ module gw_requantize #(
             wire [OUT_BITS-1:0] bias;
             reg  [OUT_BITS-1:0] y_q;
             gw_extend #(.FROM(ACC_BITS - SHIFT), .TO(V_BITS), .SIGNED(1)) extend_shifted (
-                .a(sum_q[ACC_BITS-1:SHIFT]), .y(shifted));
+                .a(p[ACC_BITS-1:SHIFT]), .y(shifted));
             if (SHIFT > 0) begin : g_cut
-                wire unused_low = &{1'b0, sum_q[SHIFT-1:0]};
+                wire unused_low = &{1'b0, p[SHIFT-1:0]};
             end
             if (TOP + 1 == 1 << K_BITS) begin : g_power
                 assign above = shifted[V_BITS-2:K_BITS] != {(V_BITS - 1 - K_BITS){1'b0}};

@@ -4,11 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from ...compiler.ir.graph import Const
+from ...compiler.ir.graph import Const, Node, Value
+from ...compiler.ir.ops import Conv2d, MatMul, MaxPool
+from ...compiler.ir.ops.linear import product_bounds
 from ...compiler.ir.types import Int
 from ..design import Instance, Stream
-from ..requantize import Requantization, requantization
-from ..units.requantize import REQUANTIZE, factor_memory, offset_memory, requantize_parameters
+from ..requantize import Reach, Requantization, requantization
+from ..units.requantize import (
+    REQUANTIZE,
+    drop_memory,
+    factor_memory,
+    offset_memory,
+    requantize_parameters,
+)
 from . import activation
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors
 
@@ -22,16 +30,40 @@ class RequantizeFold(Fold):
 
 
 @lru_cache(maxsize=512)
-def _found(table: Const, x: Int) -> Requantization | None:
-    """Searched once a layer; foldings are compared by the hundred."""
-    return requantization(table.value, x)
+def _found(table: Const, value: Value, x: Int, knee: int) -> Requantization | None:
+    """Searched once a layer; foldings are compared by the hundred.
+
+    Where one line does not do, two may that part at the result's 0, as with halves away from zero.
+    """
+    reach = _reach(value, len(table.value)) if value.type.dtype == x else None
+    found = requantization(table.value, x, reach=reach)
+    if found is None and 0 < knee < table.value.shape[1]:
+        found = requantization(table.value, x, knee, reach)
+    return found
+
+
+def _reach(value: Value, rows: int) -> Reach | None:
+    """What each channel's sums can be, behind a product and perhaps a max-pool."""
+    while isinstance(value, Node) and isinstance(value.op, MaxPool):
+        value = value.inputs[0]
+    if not isinstance(value, Node) or not isinstance(value.op, MatMul | Conv2d) or value.type.dtype.bipolar:
+        return None
+    x, w, *bias = value.inputs
+    matrix = w.value.reshape(-1, w.value.shape[-1])
+    if matrix.shape[1] != rows:
+        return None
+    padded = any(getattr(value.op, "pads", ()))
+    shift = bias[0].value if bias else 0
+    low, high = (b.sum(0) + shift for b in product_bounds(x.type.dtype, matrix, padded))
+    return low, high
 
 
 def _line(layer: Layer) -> Requantization | None:
     """The product that equals the layer's thresholds, if there is one and its result is a plain count."""
     if layer.node.op.step != 1 and not layer.y.bipolar:
         return None
-    return _found(layer.node.inputs[1], _input(layer))
+    value = layer.operands[0].value
+    return _found(layer.node.inputs[1], value, _input(layer), -layer.node.op.bias)
 
 
 def _input(layer: Layer) -> Int:
@@ -65,14 +97,16 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
         "X_SIGNED": int(layer.x.signed),
     }
     beats = node.type.size // fold.pe
+    memories = {
+        "FACTORS": partial(factor_memory, found, fold.pe),
+        "OFFSETS": partial(offset_memory, found, fold.pe, params["ACC_BITS"]),
+    }
+    if found.knee is not None:
+        memories["DROPS"] = partial(drop_memory, found, fold.pe)
     return (
         Instance(
             REQUANTIZE, f"{layer.name}_rq", params, node.type.size // channels,
-            Stream(layer.x, fold.pe, beats), Stream(layer.y, fold.pe, beats), node.name,
-            {
-                "FACTORS": partial(factor_memory, found, fold.pe),
-                "OFFSETS": partial(offset_memory, found, fold.pe, params["ACC_BITS"]),
-            },
+            Stream(layer.x, fold.pe, beats), Stream(layer.y, fold.pe, beats), node.name, memories,
         ),
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ def _lane_clocks(p: SimpleNamespace) -> int:
 
 
 def _latency(p: SimpleNamespace) -> int:
-    return _lead(p) + _lane_clocks(p) + 2
+    return _lead(p) + _lane_clocks(p) + 2 + (p.D_BITS > 0)
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
@@ -39,10 +39,15 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     ff = row.ff + p.X_BITS * _lead(p) + p.ACC_BITS - p.SHIFT + p.OUT_BITS
     if p.LANE == LANE_DIGITS:
         lut, ff = lut + adder(p.X_BITS + 2, family), ff + p.X_BITS + 2
+    if p.D_BITS:
+        # The lowered middle and the sum with it; a multiplexer in front of an adder is no part of its LUTs.
+        lut, ff = lut + adder(p.D_BITS, family) + 2 * adder(p.ACC_BITS, family), ff + 2 * p.ACC_BITS
     used = Resources(lut=p.PE * lut + 2, ff=p.PE * ff + _latency(p), dsp=p.PE * row.dsp)
     if folds > 1:
         used += Resources(lut=2 * clog2(folds), ff=clog2(folds) * (_lead(p) + _lane_clocks(p) - 1))
     used += rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family)
+    if p.D_BITS:
+        used += rom(folds, p.PE * p.D_BITS, p.ROM_STYLE, True, family)
     return used + rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family)
 
 
@@ -59,7 +64,8 @@ def requantize_parameters(
     return {
         "C": channels, "PE": pe, "X_BITS": x.bits, "X_SIGNED": int(x.signed), "M_BITS": found.factor_bits,
         "ACC_BITS": found.acc_bits(code_range(x)), "SHIFT": found.shift, "TOP": found.count, "BIAS": bias,
-        "OUT_BITS": y.bits, "LANE": lane, "ROM_STYLE": rom_style,
+        "OUT_BITS": y.bits, "D_BITS": found.drop_bits, "KNEE": found.knee or 0, "LANE": lane,
+        "ROM_STYLE": rom_style,
     }  # fmt: skip
 
 
@@ -73,6 +79,11 @@ def offset_memory(found: Requantization, pe: int, acc_bits: int) -> Memory:
     return bias_memory(_rows(found.offset, pe), pe, acc_bits)
 
 
+def drop_memory(found: Requantization, pe: int) -> Memory:
+    """DROPS of a line with a knee; ``pe`` divides the rows, or one row serves all lanes."""
+    return bias_memory(_rows(found.drop, pe), pe, found.drop_bits)
+
+
 def _rows(values: np.ndarray, pe: int) -> np.ndarray:
     return np.repeat(values, pe) if len(values) == 1 else values
 
@@ -80,8 +91,8 @@ def _rows(values: np.ndarray, pe: int) -> np.ndarray:
 REQUANTIZE = Unit(
     module="gw_requantize",
     params=(
-        "C", "PE", "X_BITS", "X_SIGNED", "M_BITS", "ACC_BITS", "SHIFT", "TOP", "BIAS", "OUT_BITS", "LANE",
-        "ROM_STYLE", "FACTORS", "OFFSETS",
+        "C", "PE", "X_BITS", "X_SIGNED", "M_BITS", "ACC_BITS", "SHIFT", "TOP", "BIAS", "OUT_BITS", "D_BITS",
+        "KNEE", "LANE", "ROM_STYLE", "FACTORS", "OFFSETS", "DROPS",
     ),
     files=(
         "gw_requantize.v", "gw_adder_tree.v", "gw_counter.v", "gw_delay.v", "gw_extend.v", "gw_lane_digit.v",
@@ -90,5 +101,5 @@ REQUANTIZE = Unit(
     interval=_interval,
     latency=_latency,
     resources=_resources,
-    memories=("FACTORS", "OFFSETS"),
+    memories=("FACTORS", "OFFSETS", "DROPS"),
 )  # fmt: skip
