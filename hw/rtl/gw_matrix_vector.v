@@ -6,14 +6,14 @@
 // for the other rows it reads its buffer and takes nothing.
 // Latency, first beat in to first beat out: MW/SIMD + 4 + L clocks, plus 1 for LANE 1, where L is the
 // latency of the lane module: 1 + $clog2(SIMD), and for LANE 1 also (W_BITS+1)/2 - 1; for LANE 3,
-// 1 + $clog2(ceil(SIMD/4)).
+// 1 + $clog2(ceil(SIMD/4)); for LANE 5, 3 + $clog2(ceil(SIMD/18)).
 //
 // WEIGHTS word n*(MW/SIMD)+s: for pe, for simd, the code of w[n*PE+pe][s*SIMD+simd] at bit
 // (pe*SIMD+simd)*W_BITS. BIAS word n: PE codes of ACC_BITS. Element 0 is in the lowest bits. The words of the
 // next matrix follow.
 //
 // LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
-// 4 x {-1,+1}. W_BITS is 1 for lanes 2 and 3, X_BITS is 1 for lanes 3 and 4.
+// 4 x {-1,+1}; 5 as 3, for LUTs of six inputs. W_BITS is 1 for lanes 2, 3 and 5, X_BITS for 3, 4 and 5.
 `default_nettype none
 
 module gw_matrix_vector #(
@@ -52,21 +52,24 @@ module gw_matrix_vector #(
     // Clocks from a beat in to: operands at the lanes; the lanes' sum at the accumulator.
     localparam OPERANDS = LANE == 1 ? 4 : 3;
     localparam LANE_CLOCKS = LANE == 3 ? 1 + $clog2((SIMD + 3) / 4)
+                           : LANE == 5 ? 3 + $clog2((SIMD + 17) / 18)
                            : 1 + $clog2(SIMD) + (LANE == 1 ? (W_BITS + 1) / 2 - 1 : 0);
     localparam SUMS = OPERANDS + LANE_CLOCKS;
 
     // The lanes' sum, and whether a carry comes with it.
     localparam SUM_BITS = LANE == 2 ? X_BITS + (X_SIGNED != 0 ? 0 : 1) + $clog2(SIMD)
                         : LANE == 3 ? 3 + $clog2((SIMD + 3) / 4)
+                        : LANE == 5 ? 5 + $clog2((SIMD + 17) / 18)
                         : LANE == 4 ? W_BITS + $clog2(SIMD)
                         : X_BITS + W_BITS + $clog2(SIMD);
 
+    localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
     localparam HAS_CARRY = LANE == 2 || LANE == 4 || (LANE == 1 && W_BITS <= 2);
 
     initial begin
         if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
         if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 4) $display("gw_matrix_vector: LANE must be 0 to 4");
+        if (LANE < 0 || LANE > 5) $display("gw_matrix_vector: LANE must be 0 to 5");
     end
 
     // Sequence: slot by slot, row by row. ------------------------------------------------------------
@@ -187,6 +190,13 @@ module gw_matrix_vector #(
                     .count(sum[i*SUM_BITS +: SUM_BITS]));
                 assign carry[i] = 1'b0;
             end
+        end else if (LANE == 5) begin : g_xnor6
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_xnor6 #(.SIMD(SIMD)) dot (
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]),
+                    .count(sum[i*SUM_BITS +: SUM_BITS]));
+                assign carry[i] = 1'b0;
+            end
         end else if (LANE == 4) begin : g_sign_x
             for (i = 0; i < PE; i = i + 1) begin : g_row
                 gw_lane_sign #(.SIMD(SIMD), .V_BITS(W_BITS), .V_SIGNED(1)) dot (
@@ -203,16 +213,16 @@ module gw_matrix_vector #(
         end
     endgenerate
 
-    // Start values of the sums: the bias; lane 3 counts equal bits p and wants 2p - MW. --------------------
+    // Start values of the sums: the bias; lanes 3 and 5 count equal bits p and want 2p - MW. ---------------
     wire [PE*ACC_BITS-1:0] start;
-    localparam [31:0] MINUS_MW = LANE == 3 ? -MW : 0;
+    localparam [31:0] MINUS_MW = COUNTS ? -MW : 0;
     wire [ACC_BITS-1:0] offset;
     gw_extend #(.FROM(32), .TO(ACC_BITS), .SIGNED(1)) extend_offset (.a(MINUS_MW), .y(offset));
 
     generate
         if (HAS_BIAS != 0) begin : g_bias
-            // The ROM takes two clocks, the offset of lane 3 one more.
-            localparam LEAD = LANE == 3 ? 3 : 2;
+            // The ROM takes two clocks, the offset one more.
+            localparam LEAD = COUNTS ? 3 : 2;
             wire [BIAS_ADDR_BITS-1:0] fold;
             wire [PE*ACC_BITS-1:0]    bias;
             wire                      unused;
@@ -224,7 +234,7 @@ module gw_matrix_vector #(
                 .FILE(BIAS)
             ) biases (
                 .clk(clk), .ce(ce), .addr(fold), .data(bias));
-            if (LANE == 3) begin : g_offset
+            if (COUNTS) begin : g_offset
                 reg [PE*ACC_BITS-1:0] start_q;
                 for (i = 0; i < PE; i = i + 1) begin : g_row
                     always @(posedge clk) begin
@@ -255,7 +265,7 @@ module gw_matrix_vector #(
                 assign base = start[i*ACC_BITS +: ACC_BITS];
                 wire unused_first = first_q[SUMS-1];
             end
-            if (LANE == 3) begin : g_double
+            if (COUNTS) begin : g_double
                 gw_extend #(.FROM(SUM_BITS + 1), .TO(ACC_BITS), .SIGNED(0)) extend (
                     .a({sum[i*SUM_BITS +: SUM_BITS], 1'b0}), .y(addend));
             end else begin : g_as_is

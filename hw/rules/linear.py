@@ -6,7 +6,7 @@ from functools import partial
 from ...compiler.ir.graph import Node
 from ...compiler.ir.types import Int
 from ..design import Instance, Stream
-from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, weight_memory
+from ..units.matrix_vector import LANE_XNOR6, MATRIX_VECTOR, bias_memory, weight_memory
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window
 
@@ -19,13 +19,16 @@ def _linear_folds(layer: Layer, inner: int) -> Iterator[Fold]:
     """PE over outputs and SIMD over ``inner`` inputs, with every way to hold weights and multiply."""
     w = layer.node.inputs[1]
     rows, outputs = w.value.reshape(-1, w.value.shape[-1]).shape
-    multiplies = lane_of(layer.x, w.type.dtype, False) == LANE_MULTIPLY
+    lane = lane_of(layer.x, w.type.dtype, False)
     for pe in divisors(outputs):
         for simd in divisors(inner):
             constant = pe == outputs and simd == rows
             for rom in (LUTS,) if constant else (BLOCK, LUTS):
-                for dsp in (False, True) if multiplies else (False,):
-                    yield Fold(pe, simd, rom, dsp)
+                yield Fold(pe, simd, rom)
+                if lane == LANE_MULTIPLY:
+                    yield Fold(pe, simd, rom, dsp=True)
+                if lane == LANE_XNOR:
+                    yield Fold(pe, simd, rom, lut6=True)
 
 
 def lane_of(x: Int, w: Int, dsp: bool) -> int:
@@ -50,6 +53,8 @@ def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
     mw, mh = matrix.shape
     lane = lane_of(layer.x, weights.type.dtype, fold.dsp)
     w_bits = 1 if lane in (LANE_WEIGHT_SIGN, LANE_XNOR) else max(signed_bits(weights.type.dtype), 2)
+    if lane == LANE_XNOR and fold.lut6:
+        lane = LANE_XNOR6
     params = {
         "MW": mw, "MH": mh, "PE": fold.pe, "SIMD": fold.simd,
         "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": w_bits, "LANE": lane,

@@ -15,12 +15,13 @@ BLOCK, LUTS = 1, 2  # ROM_STYLE and RAM_STYLE
 @dataclass(frozen=True)
 class Fold:
     """How far a layer is shared in time: ``pe`` results and ``simd`` inputs at once, where ROMs live,
-    and whether products may take DSP blocks."""
+    whether products may take DSP blocks, and whether equal bits are counted in LUTs of six inputs."""
 
     pe: int
     simd: int
     rom: int = LUTS
     dsp: bool = False
+    lut6: bool = False
 
 
 @dataclass(frozen=True, eq=False)

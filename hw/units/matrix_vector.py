@@ -10,10 +10,10 @@ from ..design import Memory, Resources, Unit
 from .fabric import LUT6, adder, adders, product, rom, tree
 from .ram import clog2, ram_resources
 
-LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X = range(5)
+LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6 = range(6)
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
-_CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58))
+_CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86))
 # As in gw_lane_buffer.
 _REGISTER_BITS = 128
 
@@ -23,6 +23,8 @@ def _interval(p: SimpleNamespace) -> int:
 
 
 def _latency(p: SimpleNamespace) -> int:
+    if p.LANE == LANE_XNOR6:
+        return p.MW // p.SIMD + 6 + clog2(-(-p.SIMD // 18))
     terms = -(-p.SIMD // 4) if p.LANE == LANE_XNOR else p.SIMD
     lane = 1 + clog2(terms)
     if p.LANE == LANE_DIGITS:
@@ -69,7 +71,17 @@ def _xnor_row(p: SimpleNamespace, family: str) -> Resources:
     return Resources(lut=adders(widths, family) + groups * (5 if family in LUT6 else 7), ff=3 * groups + ff)
 
 
-_ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row)
+def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
+    """Functions of six inputs are 1 LUT, or 2 to 3 of four inputs."""
+    triples, groups = -(-p.SIMD // 3), -(-p.SIMD // 18)
+    widths, ff = tree(groups, 5, False)
+    lut = 2 * triples + 2 * (triples - triples / 6) + 3 * groups
+    return Resources(
+        lut=adders(widths, family) + lut * (1 if family in LUT6 else 2.5), ff=2 * triples + 11 * groups + ff
+    )
+
+
+_ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row)
 
 
 def lane_resources(p: SimpleNamespace, family: str) -> Resources:
@@ -118,7 +130,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     used += rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
     if p.HAS_BIAS:
         used += rom(folds * p.GROUPS, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
-        if p.LANE == LANE_XNOR:
+        if p.LANE in (LANE_XNOR, LANE_XNOR6):
             used += Resources(lut=p.PE * adder(p.ACC_BITS, family), ff=p.PE * p.ACC_BITS)
     return used
 
@@ -193,7 +205,9 @@ MATRIX_VECTOR = Unit(
         "gw_lane_multiply.v",
         "gw_lane_sign.v",
         "gw_lane_xnor.v",
+        "gw_lane_xnor6.v",
         "gw_adder_tree.v",
+        "gw_count_six.v",
         "gw_counter.v",
         "gw_delay.v",
         "gw_extend.v",

@@ -15,7 +15,7 @@ from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[2] / "hw" / "rtl"
 BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign")
+LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6")
 VECTORS = 5
 
 
@@ -91,9 +91,9 @@ def random_case(seed: int, lane: int) -> Case:
     shape = tuple(int(v) for v in (slots * simd, folds * pe, pe, simd))
     x_bits, w_bits = int(random.integers(1, 17)), int(random.integers(1, 9))
     x, w = (two_complement(x_bits) if random.integers(2) else Int(0, 2**x_bits - 1)), two_complement(w_bits)
-    if lane in (3, 4):
+    if lane in (3, 4, 5):
         x = BIPOLAR
-    if lane in (2, 3):
+    if lane in (2, 3, 5):
         w = BIPOLAR
     whole = x.bits + w.bits + (shape[0] - 1).bit_length() + 1
     acc_bits = int(random.integers(max(whole - 4, 2), whole + 5))  # narrower wraps, wider extends
@@ -111,7 +111,7 @@ def check_timing(case: Case, simulation: Simulation) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
-@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
 def test_random_shapes(lane, seed):
     case = random_case(seed, lane)
     simulation = case.compile()
@@ -141,17 +141,24 @@ def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (6, 5, 5, 6), (7, 3, 1, 7), (5, 3, 3, 1)], ids=str)
 def test_degenerate_folding(shape, lane):
     """One word of weights, one slot, one fold, one element: counters without bits."""
     x = BIPOLAR if lane > 2 else Int(-8, 7)
-    w = BIPOLAR if lane in (2, 3) else Int(-4, 3)
+    w = BIPOLAR if lane in (2, 3, 5) else Int(-4, 3)
     case = make(1, lane, shape, x, w, 12, bias=True)
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(5), ids=LANES.__getitem__)
+@pytest.mark.parametrize("simd", [17, 18, 19, 37, 64])
+def test_counts_of_more_than_18_pairs(simd):
+    """Six-input LUTs: one group of 18 pairs, several, and a part of one."""
+    case = make(simd, 5, (12 * simd, 2, 1, simd), BIPOLAR, BIPOLAR, 11, bias=False)
+    check_timing(case, case.compile())
+
+
+@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
 def test_verilator_agrees(lane):
     case = random_case(3, lane)
     icarus, verilator = (
