@@ -27,7 +27,7 @@ class Data:
     Attributes:
         frames: integers (N, *input.type.shape), already quantized.
         labels: class numbers (N,), or None.
-        expected: the source's own float outputs (N, *source_shape), or None.
+        expected: the source's own outputs (N, *source_shape), floats or integer codes, or None.
         origin: a file's name, or how the frames were drawn.
     """
 

@@ -95,13 +95,14 @@ def model(graph: Graph) -> dict:
 
 
 def output(graph: Graph) -> dict:
-    """Shape, range and scale of the output: float = scale * integer + offset."""
-    decoding = output_decoding(graph)
+    """Shape, range and scale of the output in the model's own codes: float = scale * code + offset."""
+    decoding, dtype = output_decoding(graph), graph.outputs[0].type.dtype
+    point = decoding.zero_point
     return {
         "shape": list(decoding.source_shape),
-        "range": _range(graph.outputs[0].type.dtype),
+        "range": [dtype.lo + point, dtype.hi + point, dtype.step],
         "scale": [float(v) for v in np.atleast_1d(decoding.scale)],
-        "offset": [float(v) for v in np.atleast_1d(decoding.offset)],
+        "offset": [float(v) for v in np.atleast_1d(decoding.offset - point * decoding.scale)],
     }
 
 

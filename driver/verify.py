@@ -19,7 +19,8 @@ _FLOAT_ROUNDING = 2.0**-18
 
 
 def against_source(job: Job) -> None:
-    """Run the reference; compare with the source's float outputs where the data has them."""
+    """Run the reference; compare with the source's outputs where the data has them: floats, or its codes
+    where they are of an integer type."""
     data, graph = job.data, job.graph
     values = run_reference(job.project, graph, data.frames).values
     job.reference = values
@@ -28,6 +29,12 @@ def against_source(job: Job) -> None:
     accuracy = _accuracy(floats, data.labels)
     if data.expected is None:
         job.executors.append(entry("integer graph", None, values, values, accuracy, data.origin))
+        return
+    if data.expected.dtype.kind in "iu":
+        codes, expected = decoding.integers(values), data.expected.astype(np.int64)
+        note = "every code identical" if np.array_equal(codes, expected) else "codes differ"
+        note = f"{note}; {data.origin}"
+        job.executors.append(entry("integer graph", "source model", codes, expected, accuracy, note))
         return
     expected = data.expected.astype(np.float64)
     as_float32 = floats.astype(np.float32).astype(np.float64)

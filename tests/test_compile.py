@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -272,3 +273,25 @@ def test_one_wrong_step_is_seen_wherever_floats_are_exact(tmp_path, scale, error
     report = compile_model(saved(tmp_path, graph), ULX3S, tmp_path / "out", options)
     assert passed(report) is equal
     assert report["executors"][0]["note"].startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("error", "equal", "note"), [(0, True, "every code identical"), (1, False, "codes differ")]
+)
+def test_integers_are_the_models_own_codes(tmp_path, error, equal, note):
+    """Zero point included, in `expected` and in the report."""
+    graph = wide_net(0.25)
+    decoding = replace(graph.decodings[0], zero_point=-7)
+    graph = replace(graph, decodings=(decoding,))
+    x = np.full((3, 4), 250)
+    codes = evaluate(graph, x)[0] - 7
+    codes[1, 0] += error
+    np.savez(tmp_path / "d.npz", inputs=x, expected=codes)
+    options = Options(until="graph", data=tmp_path / "d.npz")
+    report = compile_model(saved(tmp_path, graph), ULX3S, tmp_path / "out", options)
+    assert passed(report) is equal
+    assert report["executors"][0]["note"].startswith(note)
+    assert (report["executors"][0]["inputs"], report["executors"][0]["equal"]) == (3, 3 - error)
+    dtype = graph.outputs[0].type.dtype
+    assert report["output"]["range"] == [dtype.lo - 7, dtype.hi - 7, dtype.step]
+    assert report["output"]["offset"] == [1.75]
