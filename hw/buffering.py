@@ -30,13 +30,13 @@ from .units.sliding_window import SLIDING_WINDOW
 
 def depths(design: Design) -> list[int]:
     """Entries of the FIFO on each edge of a design without FIFOs, for its interval without a stall."""
-    entries = _Schedule(design).entries
+    entries = _Schedule(design, True).entries
     return [entries[edge] for edge in design.edges]
 
 
 def latency(design: Design) -> int:
     """Clocks from the first beat of a frame accepted to its last beat behind the output FIFO."""
-    schedule = _Schedule(_without_fifos(design))
+    schedule = _Schedule(_without_fifos(design), False)
     # Both ends count.
     return int(schedule.last) + QUICK_CLOCKS - int(schedule.first) + 1
 
@@ -68,12 +68,15 @@ class _Schedule:
         first, last: clocks in which the frame's first beat comes and its last one leaves the last unit.
     """
 
-    def __init__(self, design: Design):
+    def __init__(self, design: Design, evenly: bool):
         self._design, self._interval = design, design.interval
         self._into = {edge.sink: edge for edge in design.edges}
         self._from = {edge.source: edge for edge in design.edges}
         self.entries: dict[Edge, int] = {}
-        self._arrivals = {self._from[None]: self._just_in_time(self._from[None])}
+        source = self._just_in_time(self._from[None])
+        if evenly:
+            source = np.maximum(source, np.arange(len(source)) * self._interval // len(source) + source[0])
+        self._arrivals = {self._from[None]: source}
         self.first = self._arrivals[self._from[None]][0]
         done: set[int] = set()
         for place, unit in enumerate(design.instances):
@@ -87,7 +90,8 @@ class _Schedule:
                 self._window(place)
             else:
                 self._unit(place)
-        self.entries[self._into[None]] = LEAST
+        # What the first unit cannot take yet waits outside, and what the last gives nobody waits for.
+        self.entries |= {self._from[None]: LEAST, self._into[None]: LEAST}
         self.last = self._arrivals[self._into[None]][-1]
 
     def _partner(self, place: int) -> int | None:
