@@ -1,18 +1,22 @@
 """Designs with branches: the reference's integers in RTL under gaps, stalls and resets, in time."""
 
+import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from driver_models import ULX3S, saved
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Add, Concat, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold
 from gatewright.compiler.ir.types import Int
+from gatewright.driver.compile import Options, compile_model, passed
 from gatewright.errors import LoweringError, ToolError
 from gatewright.hw.build import assemble
 from gatewright.hw.design import Design, Edge, Instance, Port, Stream, chained
+from gatewright.hw.flow import tools
 from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.units.fifo import FIFO
@@ -24,6 +28,7 @@ from random_nets import frames_for
 from unit_bench import reset_shell
 
 FRAMES = 10
+ICARUS = (("iverilog", "-g2005", "-o", "tb/tb.vvp", "-c", "tb/files.f"), ("vvp", "-n", "tb/tb.vvp"))
 CLOCKS = 60
 
 
@@ -215,3 +220,32 @@ def instance(name: str, inputs=STREAM, outputs=STREAM) -> Instance:
 def test_a_design_that_does_not_fit_together(instances, edges, message):
     with pytest.raises(LoweringError, match=message):
         Design("d", instances, edges)
+
+
+def test_a_compile_lists_every_unit_and_what_it_reads(tmp_path):
+    """Folding, RTL, its own test bench and the report take designs with branches."""
+    report = compile_model(
+        saved(tmp_path, residual()), ULX3S, tmp_path / "out", Options(until="rtl", frames=4)
+    )
+    design = json.loads((tmp_path / "out" / "design.json").read_text())
+    units = {i["name"]: i for i in design["instances"]}
+    assert [u["name"] for u in report["resources"]["units"]] == list(units)
+    (fork,) = [n for n, i in units.items() if i["module"] == "gw_fork"]
+    (total,) = [n for n, i in units.items() if i["module"] == "gw_binary"]
+    sources = {n: i["reads"] for n, i in units.items()}
+    reading = [n for n, reads in sources.items() if f"{fork}.0" in reads or f"{fork}.1" in reads]
+    assert len(reading) == 2
+    assert sources[total] == [f"{total}_fifo_0", f"{total}_fifo_1"]
+    assert next(iter(sources.values())) == ["input"]
+    for command in ICARUS:
+        said = tools.run(tools.find(command[0]), command[1:], tmp_path / "out" / "rtl")
+    assert said.startswith("PASS")
+
+
+@pytest.mark.slow
+def test_a_residual_network_compiles_to_a_bitstream(tmp_path):
+    """Equal executors, RTL among them, and timing met."""
+    report = compile_model(saved(tmp_path, residual()), ULX3S, tmp_path / "out", Options(frames=8))
+    assert passed(report)
+    assert report["interval_source"] == "measured"
+    assert report["interval_clocks"] == 144
