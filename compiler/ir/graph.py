@@ -33,7 +33,8 @@ class Const:
         v = np.asarray(self.value)
         if v.dtype.kind not in "iu":
             raise GraphError(f"const {self.name!r}: elements must be integers, not {v.dtype}")
-        v = np.array(v, dtype=np.int64)
+        # In C order: weights are reshaped for every folding, which would copy a transposed array each time.
+        v = np.array(v, dtype=np.int64, order="C")
         v.setflags(write=False)
         object.__setattr__(self, "value", v)
         object.__setattr__(self, "type", TensorType(tuple(map(int, v.shape)), range_of(v)))
