@@ -26,7 +26,7 @@ def nan(net: Net) -> str:
 
 NODE_ERRORS = {
     "softmax": ("flat", lambda n: n.node("LogSoftmax", q(n)),
-        r"LogSoftmax 'logsoftmax1': this operator is not supported\. Leave it out of the export: it does not .*"),
+        r"LogSoftmax 'logsoftmax1': this operator is not supported\. Leave it out of the export: it .*"),
     "unknown": ("flat", lambda n: n.node("Einsum", q(n)),
         (r"Einsum 'einsum1': this operator is not supported\. Write it as MatMul, Transpose and Reshape, in "
         r"torch .*")),
@@ -60,8 +60,8 @@ NODE_ERRORS = {
         (r"MatMul 'matmul1': weights of shape \(1, 6, 2\) must pair with frames of shape \(6,\), and be the "
         r"same .*")),
     "weights first": ("flat", lambda n: n.node("MatMul", w(n, 6, 6), q(n)),
-        (r"MatMul 'matmul1': weights in front must have 2 axes or more, as must frames behind them, not shape "
-        r"\(6, 6\) and frames \(6,\)\. Export x @ w, not w @ x\.")),
+        (r"MatMul 'matmul1': weights in front must have 2 axes or more, as must frames behind them, not "
+        r"shape \(6, 6\) and frames \(6,\)\. Export x @ w, not w @ x\.")),
     "attention": ("flat", lambda n: n.node("MatMul", q(n), n.node("Relu", q(n))),
         (r"MatMul 'matmul3': computed operands must both have frames of as many axes, 2 or more, not \(6,\) "
         r"and \(6,\)")),

@@ -88,7 +88,7 @@ def test_each_layer_belongs_to_one_node(tmp_path, data):
 
 
 def grouped_net() -> Graph:
-    """A grouped convolution between layers that the FPGA takes, and a transposed one, which it does not, behind."""
+    """Layers that the FPGA takes, and behind them a transposed convolution, which it does not."""
     x = input_of("x", (4, 4, 2), 0, 3)
     y = Conv2d()(x, Const(np.ones((1, 1, 2, 2), dtype=int) * np.array([1, 2])), name="dense")
     y = Conv2d(groups=2)(y, Const(np.full((2, 2, 1, 2), 3)), name="grouped")

@@ -25,7 +25,6 @@ from gatewright.compiler.ir.ops import (
 from gatewright.compiler.ir.text import to_text
 from gatewright.compiler.passes.absorb_transpose_into_matmul import absorb_transpose_into_matmul
 from gatewright.compiler.passes.pipeline import DEFAULT, run
-from gatewright.compiler.passes.share_equal_nodes import share_equal_nodes
 from strategies import graphs_with_inputs, run_through
 
 PASSES = tuple(dict.fromkeys(DEFAULT))
