@@ -198,3 +198,15 @@ def test_a_constant_before_a_computed_matrix(tmp_path):
     graph, x = load_model(path), np.linspace(-3, 9, 12, dtype=np.float32).reshape(1, 3, 4)
     found = evaluate(graph, graph.encodings[0].apply(x, graph.inputs[0].type))[0]
     np.testing.assert_array_equal(graph.decodings[0].integers(found), execute(model, x))
+
+
+def test_weights_without_elements(tmp_path):
+    """No row, and so no output."""
+    net = QdqNet((1, 6))
+    weights = net.dequantize(net.codes(np.zeros((0, 6), int), onnx.TensorProto.INT8), 0.1, 0,
+                             onnx.TensorProto.INT8)  # fmt: skip
+    path = tmp_path / "m.onnx"
+    y = net.node("Gemm", net.pair("x", 0.1, 3), weights, transB=1)
+    path.write_bytes(net.build(net.quantize(y, 0.2, 5)).SerializeToString())
+    with pytest.raises(GraphError, match=r"the weights must have elements, but are of shape \(6, 0\)$"):
+        load_model(path)

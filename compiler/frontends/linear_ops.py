@@ -20,8 +20,10 @@ def integer_weights(constant: Constant) -> tuple[np.ndarray, np.ndarray]:
     """Integer weights, and their float32 scale as it broadcasts against them.
 
     Raises:
-        GraphError: the weights are neither quantized nor integers.
+        GraphError: the weights are neither quantized nor integers, or there are none.
     """
+    if not constant.values.size:
+        raise GraphError(f"the weights must have elements, but are of shape {constant.values.shape}")
     if constant.codes is not None:
         return constant.codes, np.broadcast_to(constant.scale, constant.values.shape)
     values = constant.values
