@@ -13,7 +13,9 @@
 // next matrix follow.
 //
 // LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
-// 4 x {-1,+1}; 5 as 3, for LUTs of six inputs. W_BITS is 1 for lanes 2, 3 and 5, X_BITS for 3, 4 and 5.
+// 4 x {-1,+1}; 5 as 3, for LUTs of six inputs; 6 as 0, rows 2k and 2k+1 in one multiplication (PE is even).
+// W_BITS is 1 for lanes 2, 3 and 5, X_BITS for 3, 4 and 5. For lane 6 the code of w[2k+1][i] holds 1 less
+// where w[2k][i] is negative.
 `default_nettype none
 
 module gw_matrix_vector #(
@@ -64,12 +66,13 @@ module gw_matrix_vector #(
                         : X_BITS + W_BITS + $clog2(SIMD);
 
     localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
-    localparam HAS_CARRY = LANE == 2 || LANE == 4 || (LANE == 1 && W_BITS <= 2);
+    localparam HAS_CARRY = LANE == 2 || LANE == 4 || LANE == 6 || (LANE == 1 && W_BITS <= 2);
 
     initial begin
         if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
         if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 5) $display("gw_matrix_vector: LANE must be 0 to 5");
+        if (LANE < 0 || LANE > 6) $display("gw_matrix_vector: LANE must be 0 to 6");
+        if (LANE == 6 && PE % 2 != 0) $display("gw_matrix_vector: PE must be even for LANE 6");
     end
 
     // Sequence: slot by slot, row by row. ------------------------------------------------------------
@@ -152,8 +155,7 @@ module gw_matrix_vector #(
         .clk(clk), .ce(ce), .a(addr), .y(rom_addr));
     gw_rom #(
         .BITS(PE*SIMD*W_BITS), .DEPTH(WORDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(WEIGHTS)
-    ) weights (
-        .clk(clk), .ce(ce), .addr(rom_addr), .data(w));
+    ) weights (.clk(clk), .ce(ce), .addr(rom_addr), .data(w));
 
     // Lanes: PE dot products of SIMD elements. -----------------------------------------------------------
     wire [PE*SUM_BITS-1:0] sum;
@@ -186,15 +188,13 @@ module gw_matrix_vector #(
         end else if (LANE == 3) begin : g_xnor
             for (i = 0; i < PE; i = i + 1) begin : g_row
                 gw_lane_xnor #(.SIMD(SIMD)) dot (
-                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]),
-                    .count(sum[i*SUM_BITS +: SUM_BITS]));
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]), .count(sum[i*SUM_BITS +: SUM_BITS]));
                 assign carry[i] = 1'b0;
             end
         end else if (LANE == 5) begin : g_xnor6
             for (i = 0; i < PE; i = i + 1) begin : g_row
                 gw_lane_xnor6 #(.SIMD(SIMD)) dot (
-                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]),
-                    .count(sum[i*SUM_BITS +: SUM_BITS]));
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]), .count(sum[i*SUM_BITS +: SUM_BITS]));
                 assign carry[i] = 1'b0;
             end
         end else if (LANE == 4) begin : g_sign_x
@@ -202,6 +202,15 @@ module gw_matrix_vector #(
                 gw_lane_sign #(.SIMD(SIMD), .V_BITS(W_BITS), .V_SIGNED(1)) dot (
                     .clk(clk), .ce(ce), .v(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .s(x),
                     .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
+            end
+        end else if (LANE == 6) begin : g_pair
+            for (i = 0; i < PE; i = i + 2) begin : g_rows
+                gw_lane_pair #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dots (
+                    .clk(clk), .ce(ce), .x(x),
+                    .w0(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .w1(w[(i+1)*SIMD*W_BITS +: SIMD*W_BITS]),
+                    .sum0(sum[i*SUM_BITS +: SUM_BITS]), .sum1(sum[(i+1)*SUM_BITS +: SUM_BITS]),
+                    .carry1(carry[i+1]));
+                assign carry[i] = 1'b0;
             end
         end else begin : g_multiply
             for (i = 0; i < PE; i = i + 1) begin : g_row
@@ -232,8 +241,7 @@ module gw_matrix_vector #(
             gw_rom #(
                 .BITS(PE*ACC_BITS), .DEPTH(BIAS_WORDS), .STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE), .OUT_REG(1),
                 .FILE(BIAS)
-            ) biases (
-                .clk(clk), .ce(ce), .addr(fold), .data(bias));
+            ) biases (.clk(clk), .ce(ce), .addr(fold), .data(bias));
             if (COUNTS) begin : g_offset
                 reg [PE*ACC_BITS-1:0] start_q;
                 for (i = 0; i < PE; i = i + 1) begin : g_row
@@ -272,7 +280,7 @@ module gw_matrix_vector #(
                 gw_extend #(.FROM(SUM_BITS), .TO(ACC_BITS), .SIGNED(1)) extend (
                     .a(sum[i*SUM_BITS +: SUM_BITS]), .y(addend));
             end
-            if (HAS_CARRY) begin : g_carry
+            if (HAS_CARRY && (LANE != 6 || i % 2 == 1)) begin : g_carry
                 wire [ACC_BITS:0] total = {base, 1'b1} + {addend, carry[i]};
                 wire              unused = total[0];
                 always @(posedge clk) begin

@@ -55,6 +55,12 @@ def dsp_blocks(a: int, b: int, family: str) -> float:
     return min(parts(a, wide) * parts(b, narrow), parts(a, narrow) * parts(b, wide))
 
 
+def pairs(x_bits: int, w_bits: int, x_signed: bool) -> bool:
+    """Whether a DSP block of some family makes two products of x and a weight (``gw_lane_pair``)."""
+    sides = x_bits + (not x_signed), 2 * w_bits + x_bits
+    return any(dsp_blocks(*sides, family) == 1 for family in _DSP_SIDES)
+
+
 def _in_blocks(words: int, bits: int, family: str) -> bool:
     halves = blocks(words, bits, family) * (2 if family in LUT6 else 1)
     return words * bits / halves >= _ROM_BITS[family]

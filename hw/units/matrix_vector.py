@@ -10,10 +10,10 @@ from ..design import Memory, Resources, Unit
 from .fabric import LUT6, adder, adders, product, rom, tree
 from .ram import clog2, ram_resources
 
-LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6 = range(6)
+LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6, LANE_PAIR = range(7)
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
-_CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86))
+_CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0))
 # As in gw_lane_buffer.
 _REGISTER_BITS = 128
 
@@ -37,6 +37,15 @@ def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
     one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED))
     lut = adders(widths, family) + p.SIMD * one.lut
     return Resources(lut=lut, ff=p.SIMD * one.ff + ff, dsp=p.SIMD * one.dsp)
+
+
+def _pair_row(p: SimpleNamespace, family: str) -> Resources:
+    """Half of what two rows take; every second one's tree has carries, and so has its accumulator."""
+    bits = p.X_BITS + p.W_BITS
+    (plain, ff), (carried, carried_ff) = tree(p.SIMD, bits, False), tree(p.SIMD, bits, True)
+    one = product(p.X_BITS, p.W_BITS + bits, family, bool(p.X_SIGNED))
+    lut = adders(plain, family) + adders(carried, family) + 1 + p.SIMD * one.lut
+    return Resources(lut=lut / 2, ff=(p.SIMD * one.ff + ff + carried_ff) / 2, dsp=p.SIMD * one.dsp / 2)
 
 
 def _digit_row(p: SimpleNamespace, family: str) -> Resources:
@@ -81,7 +90,7 @@ def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
     )
 
 
-_ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row)
+_ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row, _pair_row)
 
 
 def lane_resources(p: SimpleNamespace, family: str) -> Resources:
@@ -175,6 +184,14 @@ def weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = 
     return Memory(_pack(folded.reshape(-1, pe * simd), bits), pe * simd * bits)
 
 
+def paired_weights(w: np.ndarray) -> np.ndarray:
+    """Weights as LANE 6 takes them, shape (..., MW, MH): those of rows 2k+1 less 1 where that of row 2k is
+    negative, of the same input."""
+    w = np.array(w, dtype=np.int64)
+    w[..., 1::2] -= w[..., 0 : w.shape[-1] - 1 : 2] < 0
+    return w
+
+
 def bias_memory(b: np.ndarray, pe: int, acc_bits: int) -> Memory:
     """BIAS: integers ``b``, shape (MH,), modulo ``2**acc_bits``; ``pe`` divides MH; acc_bits <= 64."""
     return Memory(_pack(np.asarray(b, dtype=np.int64).reshape(-1, pe), acc_bits), pe * acc_bits)
@@ -203,6 +220,7 @@ MATRIX_VECTOR = Unit(
         "gw_lane_buffer.v",
         "gw_lane_digit.v",
         "gw_lane_multiply.v",
+        "gw_lane_pair.v",
         "gw_lane_sign.v",
         "gw_lane_xnor.v",
         "gw_lane_xnor6.v",

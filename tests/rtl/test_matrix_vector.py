@@ -10,12 +10,18 @@ import pytest
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
 from gatewright.hw.design import FAMILIES, Memory, Stream
-from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, bias_memory, group_weight_memory, weight_memory
+from gatewright.hw.units.matrix_vector import (
+    MATRIX_VECTOR,
+    bias_memory,
+    group_weight_memory,
+    paired_weights,
+    weight_memory,
+)
 from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[2] / "hw" / "rtl"
 BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6")
+LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair")
 VECTORS = 5
 
 
@@ -68,12 +74,15 @@ def make(
     b = draw(random, two_complement(acc_bits + 2), (groups, mh)) * bias
     xs[0], xs[1] = x.lo, x.hi  # the extremes meet every weight
     ws[:, :, 0] = w.lo
-    memories = {"w.mem": group_weight_memory(ws, pe, simd, w.bits, w.bipolar)}
+    w_bits, stored = w.bits, ws
+    if lane == 6:  # two rows a multiplier, whose memory may need one bit more
+        w_bits, stored = w.bits + 1, paired_weights(ws)
+    memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar)}
     if bias:
         memories["b.mem"] = bias_memory(b.ravel(), pe, acc_bits)
     params = {
         "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
-        "W_BITS": w.bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
+        "W_BITS": w_bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
         "GROUPS": groups, "WEIGHTS": "w.mem", "BIAS": "b.mem" if bias else "",
     }  # fmt: skip
     source, sink = Stream(x, simd, mw // simd), Stream(two_complement(acc_bits), pe, mh // pe)
@@ -84,7 +93,7 @@ def make(
 
 def random_case(seed: int, lane: int) -> Case:
     random = np.random.default_rng([99, seed, lane])
-    pe, simd = random.integers(1, 5), random.integers(1, 10)
+    pe, simd = random.integers(1, 5) * (1 + (lane == 6)), random.integers(1, 10)
     slots, folds = random.integers(1, 7), random.integers(1, 5)
     if seed % 4 == 3:
         slots, simd, folds = 24, 4, 3  # enough for the vector buffer to be a RAM
@@ -111,7 +120,7 @@ def check_timing(case: Case, simulation: Simulation) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
-@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
 def test_random_shapes(lane, seed):
     case = random_case(seed, lane)
     simulation = case.compile()
@@ -133,6 +142,21 @@ def test_groups_take_turns(shape, groups):
         assert trace.words == case.expected
 
 
+def test_every_pair_of_weights_shares_a_multiplier():
+    """All pairs of 3-bit weights, in two groups, meet the smallest, the largest and other inputs."""
+    case = make(1, 6, (4, 16, 8, 2), Int(-4, 3), two_complement(3), 9, bias=True, groups=2)
+    pairs = np.stack([np.repeat(np.arange(-4, 4), 8), np.tile(np.arange(-4, 4), 8)], axis=-1)
+    ws = pairs.reshape(2, 8, 4, 2).transpose(0, 2, 1, 3).reshape(2, 4, 16)
+    xs = np.random.default_rng(5).integers(-4, 4, (VECTORS, 2, 4))
+    xs[0], xs[1] = -4, 3
+    case.words = case.source.pack(xs)
+    memory = group_weight_memory(paired_weights(ws), 8, 2, 4)
+    case.params |= {"HAS_BIAS": 0, "BIAS": ""}
+    case.memories = {"w.mem": (memory.words, memory.bits)}
+    case.expected = case.sink.pack(np.einsum("vgi,gij->vgj", xs, ws))
+    check_timing(case, case.compile())
+
+
 @pytest.mark.parametrize("x_signed", [False, True], ids=["unsigned", "signed"])
 @pytest.mark.parametrize("w_bits", range(1, 9))
 def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
@@ -141,12 +165,14 @@ def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (6, 5, 5, 6), (7, 3, 1, 7), (5, 3, 3, 1)], ids=str)
 def test_degenerate_folding(shape, lane):
     """One word of weights, one slot, one fold, one element: counters without bits."""
-    x = BIPOLAR if lane > 2 else Int(-8, 7)
+    x = BIPOLAR if lane in (3, 4, 5) else Int(-8, 7)
     w = BIPOLAR if lane in (2, 3, 5) else Int(-4, 3)
+    if lane == 6:
+        shape = shape[0], 2 * shape[1], 2 * shape[2], shape[3]
     case = make(1, lane, shape, x, w, 12, bias=True)
     check_timing(case, case.compile())
 
@@ -158,7 +184,7 @@ def test_counts_of_more_than_18_pairs(simd):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(6), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
 def test_verilator_agrees(lane):
     case = random_case(3, lane)
     icarus, verilator = (
@@ -167,6 +193,12 @@ def test_verilator_agrees(lane):
     )
     assert verilator == icarus
     assert verilator.words == case.expected
+
+
+def test_paired_weights_take_what_the_multiplier_adds():
+    w = np.array([[-1, 3, 2, -2], [0, -4, -3, -4]])
+    assert paired_weights(w).tolist() == [[-1, 2, 2, -2], [0, -4, -3, -5]]
+    assert w[0, 1] == 3
 
 
 def test_memories_put_element_0_lowest():
