@@ -14,11 +14,12 @@ from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Conv2d, MatMul
 from gatewright.errors import FitError
 from gatewright.hw.build import assemble
-from gatewright.hw.design import Resources
+from gatewright.hw.design import FAMILIES, Resources
 from gatewright.hw.folding import capacity, fold
 from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.lower import FPGA
+from gatewright.hw.units.matrix_vector import LANE_PAIR
 from gatewright.hw.verilog import memory_files, top_level
 from gatewright.sim.rtl import simulate
 from random_nets import frames_for, random_net
@@ -183,3 +184,62 @@ def test_a_window_that_reads_the_source_needs_no_fifo_of_its_own(interval):
     design = fold("image", layers(image_net()), BOARD, interval)
     assert design.instances[0].unit.module == "gw_fifo"
     assert design.instances[0].p.DEPTH == 2
+
+
+def products(bits, groups=1, taps=1):
+    """A convolution of 12 channels by 8 with weights and inputs of all values that the bits hold."""
+    rng = np.random.default_rng(bits + groups + taps)
+    w = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (taps, taps, 12 // groups, 8))
+    w[..., :2] = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    x = input_of("x", (4, 4, 12), 0, (1 << bits) - 1)
+    return Graph((x,), (Conv2d(groups=groups)(x, Const(w), name="products"),), "products")
+
+
+def lane_of(design):
+    """LANE of the design's only matrix."""
+    (lane,) = (i.p.LANE for i in design.instances if i.unit.module == "gw_matrix_vector")
+    return lane
+
+
+@pytest.mark.parametrize(("groups", "taps"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_rows_that_share_multiplications_give_the_reference(groups, taps):
+    graph = products(4, groups, taps)
+    chain = layers(graph)
+    folds = [f for f in FPGA.rule(chain[0].node).folds(chain[0]) if f.pair]
+    assert {f.pe for f in folds} == ({2, 4, 8} if groups == 1 else {2, 4})
+    for folding in folds[:: max(len(folds) // 3, 1)]:
+        design = assemble("products", chain, [folding])
+        assert lane_of(design) == LANE_PAIR
+        assert set(clocks_between(graph, design, frames=4)) == {design.interval}
+
+
+def test_rows_share_multiplications_where_dsp_blocks_are_short():
+    """8 products a clock need 8 blocks of an ECP5, or 4: on a part of 6 with few LUTs they need 4."""
+    graph = products(4)
+    small = replace(BOARD, part=replace(BOARD.part, lut=800, dsp=6))
+    design = fold("products", layers(graph), small, 16 * 12)
+    assert lane_of(design) == LANE_PAIR
+    assert design.resources("ecp5").dsp == 4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("bits", [2, 4, 6, 8])
+def test_rows_share_multiplications_only_where_that_saves_blocks(bits, family):
+    """Where a family's block does not take both, one without sharing is cheaper in all."""
+    (layer,) = layers(products(bits))
+    rule = FPGA.rule(layer.node)
+
+    def cost(folding):
+        return sum((u.resources(family) for u in rule.lower(layer, folding)), Resources())
+
+    # Codes of the lowest weight, 1 less, take a bit more; a block of Gowin's is two of 9 by 9.
+    wide = {"ecp5": 18, "ice40": 16, "gowin": 9, "xc7": 25, "xcup": 27}[family]
+    folds = [f for f in rule.folds(layer) if f.pair]
+    assert bool(folds) == (bits <= 8)
+    for folding in folds:
+        pair, plain = cost(folding), cost(replace(folding, pair=False))
+        if bits > 2 and 3 * bits + 2 <= wide:
+            assert pair.dsp == folding.pe * folding.simd / 2
+        if plain.dsp and 3 * bits + 2 > wide:
+            assert pair.dsp >= plain.dsp
+            assert pair.lut > plain.lut

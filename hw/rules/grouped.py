@@ -7,12 +7,12 @@ from math import prod
 import numpy as np
 
 from ...compiler.ir.graph import Node
-from ..design import Instance, Stream
+from ..design import Instance, Memory, Stream
 from ..units.depthwise import DEPTHWISE, depthwise_weights
 from ..units.gather import GATHER, gather_parameters
-from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, group_weight_memory
+from ..units.matrix_vector import LANE_PAIR, MATRIX_VECTOR, bias_memory, group_weight_memory, paired_weights
 from . import linear
-from .linear import LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, lane_of, signed_bits
+from .linear import LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, can_pair, lane_of, paired_bits, signed_bits
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window
 
@@ -27,12 +27,15 @@ def _folds(layer: Layer) -> Iterator[Fold]:
         choices = [(pe, pe) for pe in divisors(groups)]
     else:
         choices = [(pe, simd) for pe in divisors(outputs // groups) for simd in divisors(inner)]
-    multiplies = lane_of(layer.x, layer.node.inputs[1].type.dtype, False) == LANE_MULTIPLY
+    w = layer.node.inputs[1].type.dtype
+    multiplies = lane_of(layer.x, w, False) == LANE_MULTIPLY
     for pe, simd in choices:
         constant = inner == kh * kw == 1 and pe == groups
         for rom in (LUTS,) if constant else (BLOCK, LUTS):
             for dsp in (False, True) if multiplies else (False,):
                 yield Fold(pe, simd, rom, dsp)
+            if inner > 1 and can_pair(layer.x, w, pe):
+                yield Fold(pe, simd, rom, dsp=True, pair=True)
 
 
 def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
@@ -95,14 +98,20 @@ def _group_products(layer: Layer, fold: Fold, windows: Stream) -> Instance:
     mw, mh = prod(weights.type.shape[:3]), outputs // groups
     params = {"MW": mw, "MH": mh, "SIMD": fold.simd, "GROUPS": groups} | _common(layer, fold)
     matrices = weights.value.reshape(mw, groups, mh).transpose(1, 0, 2)
-    bits = params["W_BITS"]
-    memories = {"WEIGHTS": partial(group_weight_memory, matrices, fold.pe, fold.simd, bits, bits == 1)}
+    if fold.pair:
+        params |= {"LANE": LANE_PAIR, "W_BITS": paired_bits(weights.type.dtype)}
+    memories = {"WEIGHTS": partial(_group_weights, matrices, fold, params["W_BITS"])}
     if bias:
         memories["BIAS"] = partial(bias_memory, bias[0].value, fold.pe, layer.y.bits)
     return Instance(
         MATRIX_VECTOR, f"{layer.name}_mv", params, vectors(layer) * groups, windows,
         Stream(layer.y, fold.pe, layer.node.type.size // fold.pe), layer.node.name, memories,
     )  # fmt: skip
+
+
+def _group_weights(matrices: np.ndarray, fold: Fold, bits: int) -> Memory:
+    stored = paired_weights(matrices) if fold.pair else matrices
+    return group_weight_memory(stored, fold.pe, fold.simd, bits, bits == 1)
 
 
 def _padded(node: Node) -> bool:

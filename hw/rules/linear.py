@@ -3,10 +3,20 @@
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+
 from ...compiler.ir.graph import Node
 from ...compiler.ir.types import Int
-from ..design import Instance, Stream
-from ..units.matrix_vector import LANE_XNOR6, MATRIX_VECTOR, bias_memory, weight_memory
+from ..design import Instance, Memory, Stream
+from ..units.fabric import pairs
+from ..units.matrix_vector import (
+    LANE_PAIR,
+    LANE_XNOR6,
+    MATRIX_VECTOR,
+    bias_memory,
+    paired_weights,
+    weight_memory,
+)
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window
 
@@ -29,6 +39,21 @@ def _linear_folds(layer: Layer, inner: int) -> Iterator[Fold]:
                     yield Fold(pe, simd, rom, dsp=True)
                 if lane == LANE_XNOR:
                     yield Fold(pe, simd, rom, lut6=True)
+                if not constant and can_pair(layer.x, w.type.dtype, pe):
+                    yield Fold(pe, simd, rom, dsp=True, pair=True)
+
+
+def can_pair(x: Int, w: Int, pe: int) -> bool:
+    """Whether ``pe`` rows can share multiplications two by two in a DSP block of some family; the estimate
+    tells which families'."""
+    if pe % 2 or x.bipolar or w.bipolar:
+        return False
+    return pairs(x.bits, paired_bits(w), x.signed)
+
+
+def paired_bits(w: Int) -> int:
+    """Bits of ``paired_weights`` of this type."""
+    return max(signed_bits(Int(w.lo - (w.lo < 0), w.hi)), 2)
 
 
 def lane_of(x: Int, w: Int, dsp: bool) -> int:
@@ -55,13 +80,15 @@ def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
     w_bits = 1 if lane in (LANE_WEIGHT_SIGN, LANE_XNOR) else max(signed_bits(weights.type.dtype), 2)
     if lane == LANE_XNOR and fold.lut6:
         lane = LANE_XNOR6
+    if fold.pair:
+        lane, w_bits = LANE_PAIR, paired_bits(weights.type.dtype)
     params = {
         "MW": mw, "MH": mh, "PE": fold.pe, "SIMD": fold.simd,
         "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": w_bits, "LANE": lane,
         "ACC_BITS": layer.y.bits, "ROM_STYLE": fold.rom, "HAS_BIAS": int(bool(bias)),
         "GROUPS": 1,
     }  # fmt: skip
-    memories = {"WEIGHTS": partial(weight_memory, matrix, fold.pe, fold.simd, w_bits, w_bits == 1)}
+    memories = {"WEIGHTS": partial(_weights, matrix, fold, w_bits)}
     if bias:
         memories["BIAS"] = partial(bias_memory, bias[0].value, fold.pe, layer.y.bits)
     return Instance(
@@ -70,6 +97,11 @@ def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
         Stream(layer.y, fold.pe, count * mh // fold.pe),
         layer.node.name, memories,
     )  # fmt: skip
+
+
+def _weights(matrix: np.ndarray, fold: Fold, bits: int) -> Memory:
+    stored = paired_weights(matrix) if fold.pair else matrix
+    return weight_memory(stored, fold.pe, fold.simd, bits, bits == 1)
 
 
 def _matmul_folds(layer: Layer) -> Iterator[Fold]:

@@ -15,13 +15,15 @@ BLOCK, LUTS = 1, 2  # ROM_STYLE and RAM_STYLE
 @dataclass(frozen=True)
 class Fold:
     """How far a layer is shared in time: ``pe`` results and ``simd`` inputs at once, where ROMs live,
-    whether products may take DSP blocks, and whether equal bits are counted in LUTs of six inputs."""
+    whether products may take DSP blocks, whether equal bits are counted in LUTs of six inputs, and whether
+    two rows share each multiplication."""
 
     pe: int
     simd: int
     rom: int = LUTS
     dsp: bool = False
     lut6: bool = False
+    pair: bool = False
 
 
 @dataclass(frozen=True, eq=False)
