@@ -14,11 +14,8 @@ from .design import Design, Edge, Port
 from .timing import (
     LEAST,
     QUICK_CLOCKS,
-    before_window,
     due,
     needed_beats,
-    paced,
-    shown,
     through,
     through_window,
     work_of,
@@ -82,27 +79,15 @@ class _Schedule:
         for place, unit in enumerate(design.instances):
             if place in done:
                 continue
-            partner = self._partner(place)
-            if partner is not None:
+            if unit.unit is SLIDING_WINDOW:
+                partner = self._from[Port(place)].sink.place
                 self._pair(place, partner)
                 done.add(partner)
-            elif unit.unit is SLIDING_WINDOW:
-                self._window(place)
             else:
                 self._unit(place)
         # What the first unit cannot take yet waits outside, and what the last gives nobody waits for.
         self.entries |= {self._from[None]: LEAST, self._into[None]: LEAST}
         self.last = self._arrivals[self._into[None]][-1]
-
-    def _partner(self, place: int) -> int | None:
-        """The unit that draws on the window generator at ``place``, and on nothing else."""
-        if self._design.instances[place].unit is not SLIDING_WINDOW:
-            return None
-        sink = self._from[Port(place)].sink
-        if sink is None:
-            return None
-        unit = self._design.instances[sink.place]
-        return None if unit.unit is SLIDING_WINDOW or len(unit.inputs) > 1 else sink.place
 
     def _just_in_time(self, edge: Edge) -> np.ndarray:
         """When the source's beats must come at the latest for no first unit to wait, a beat a clock; where
@@ -115,12 +100,8 @@ class _Schedule:
         if unit.unit is not SLIDING_WINDOW:
             work = work_of(unit)
             return work.clocks[work.steps[edge.sink.index]]
-        partner = self._partner(edge.sink.place)
-        needed = needed_beats(unit.p)
-        taken = np.arange(len(needed))
-        if partner is not None:
-            taken = work_of(self._design.instances[partner]).clocks
-        return due(taken, needed, unit.input.beats, self._interval)
+        partner = self._design.instances[self._from[Port(edge.sink.place)].sink.place]
+        return due(work_of(partner).clocks, needed_beats(unit.p), unit.input.beats, self._interval)
 
     def _give(self, place: int, times: np.ndarray) -> None:
         """Note when the streams of the unit at ``place`` get their beats: all alike."""
@@ -134,15 +115,8 @@ class _Schedule:
         self.entries |= zip(edges, deep, strict=True)
         self._give(place, times)
 
-    def _window(self, place: int) -> None:
-        edge = self._into[Port(place)]
-        arrivals, window = self._arrivals[edge], self._design.instances[place]
-        ready = shown(window, arrivals, self._interval)
-        read = paced(ready, np.arange(len(ready)), len(ready), self._interval)
-        self.entries[edge] = before_window(window, read, arrivals, self._interval)
-        self._give(place, read + window.latency)
-
     def _pair(self, place: int, partner: int) -> None:
+        """A window generator and the unit that draws on it, as rules put them together."""
         edge, middle = self._into[Port(place)], self._into[Port(partner)]
         window, unit = self._design.instances[place], self._design.instances[partner]
         before, behind, times = through_window(window, unit, self._arrivals[edge], self._interval)

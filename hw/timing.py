@@ -110,14 +110,14 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
         waits = slow
 
 
-def shown(window: Instance, arrivals: np.ndarray, interval: int) -> np.ndarray:
+def _shown(window: Instance, arrivals: np.ndarray, interval: int) -> np.ndarray:
     """When each beat of all windows is in the line buffer, which beats reach at ``arrivals``."""
     needed = needed_beats(window.p)
     written = paced(arrivals + _CLOCKS, np.arange(len(arrivals)), len(arrivals), interval)
     return np.where(needed >= 0, written[needed], written[0])
 
 
-def before_window(window: Instance, read: np.ndarray, arrivals: np.ndarray, interval: int) -> int:
+def _before_window(window: Instance, read: np.ndarray, arrivals: np.ndarray, interval: int) -> int:
     """Entries before a line buffer that is read at ``read``, for what it cannot hold."""
     last, sizes, lead = _releases(window.p)
     gone = _gone(read[last], sizes, arrivals, interval)
@@ -134,7 +134,7 @@ def through_window(
     that. Any other is as good as one with the unit.
     """
     work = work_of(unit)
-    ready = shown(window, arrivals, interval)
+    ready = _shown(window, arrivals, interval)
     if window.input.beats > window.output.beats:
         read = paced(ready, np.arange(len(ready)), len(ready), interval)
         (behind,), results = through(unit, [read + window.latency], interval)
@@ -142,7 +142,7 @@ def through_window(
         read = paced(ready + _WINDOW_CLOCKS, work.clocks, unit.interval, interval)
         # A folded unit rests; a third entry hides the window's restart.
         behind, results = LEAST + (unit.interval > len(ready)), work.leaving(read, interval)
-    return before_window(window, read, arrivals, interval), behind, results
+    return _before_window(window, read, arrivals, interval), behind, results
 
 
 def needed_beats(p) -> np.ndarray:
