@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,14 +123,26 @@ def _latency(design: Design | None, timing) -> int | None:
     return latency(design) if design else None
 
 
+def _amounts(r: Resources) -> dict[str, float]:
+    return {kind: getattr(r, kind) for kind in ("lut", "ff", "bram", "dsp")}
+
+
+def block_memory(r: Resources, block_kbit: int) -> dict | None:
+    """How full the blocks of an estimate are that memories take; None where they take none."""
+    if not r.bram:
+        return None
+    filled = r.stored_bits / (r.bram * block_kbit * 1024)
+    return {"blocks": r.bram, "stored_bits": r.stored_bits, "filled": round(filled, 4)}
+
+
 def _rounded(r: Resources) -> Resources:
     """Whole LUTs and flip-flops: an estimate's fractions are no accuracy. Block RAMs come in halves."""
-    return Resources(round(r.lut), round(r.ff), round(r.bram, 1), round(r.dsp, 1))
+    return Resources(round(r.lut), round(r.ff), round(r.bram, 1), round(r.dsp, 1), r.stored_bits)
 
 
 def resources(job: Job) -> dict:
     """Resources per unit and in total, from the furthest stage reached."""
-    family = job.board.part.family
+    family, block_kbit = job.board.part.family, job.board.part.bram_kbit
     estimates = [_rounded(i.resources(family)) for i in job.design.instances]
     # Of the rounded ones, so that the units add up to it.
     estimated = sum(estimates, Resources())
@@ -142,7 +153,8 @@ def resources(job: Job) -> dict:
             "module": i.unit.module,
             "layer": i.layer,
             "source": "synthesized" if found else "estimated",
-            **asdict(_rounded(found.get(i.name, Resources())) if found else estimate),
+            **_amounts(_rounded(found.get(i.name, Resources())) if found else estimate),
+            "block_memory": block_memory(estimate, block_kbit),
         }
         for i, estimate in zip(job.design.instances, estimates, strict=True)
     ]
@@ -152,15 +164,16 @@ def resources(job: Job) -> dict:
     if job.routed:
         source = "routed"
         # Synthesized apart and together: optimization across the border can make the rest look negative.
-        both = zip(astuple(job.routed.total), astuple(total), strict=True)
-        around = Resources(*(max(whole - inner, 0) for whole, inner in both))
+        whole, inner = _amounts(job.routed.total), _amounts(total)
+        around = Resources(**{kind: max(whole[kind] - inner[kind], 0) for kind in whole})
         link = {"name": "link", "module": "board_top", "layer": "", "source": "synthesized"}
-        rows.append({**link, **asdict(_rounded(around))})
+        rows.append({**link, **_amounts(_rounded(around)), "block_memory": None})
         total = job.routed.total
     return {
         "source": source,
-        "total": asdict(_rounded(total)),
-        "estimated_total": asdict(_rounded(estimated)),
+        "total": _amounts(_rounded(total)),
+        "estimated_total": _amounts(_rounded(estimated)),
+        "block_memory": block_memory(estimated, block_kbit),
         "units": rows,
     }
 

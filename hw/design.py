@@ -17,17 +17,20 @@ FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 @dataclass(frozen=True)
 class Resources:
     """FPGA resources; ``bram`` counts the family's own block (ECP5 DP16KD 18 kbit, iCE40 EBR 4 kbit,
-    Gowin BSRAM 18 kbit, Xilinx BRAM36 with halves for a BRAM18)."""
+    Gowin BSRAM 18 kbit, Xilinx BRAM36 with halves for a BRAM18). ``stored_bits`` of an estimate are those
+    that the memories in these blocks hold; it is no resource, and no part of a comparison."""
 
     lut: float = 0
     ff: float = 0
     bram: float = 0
     dsp: float = 0
+    stored_bits: int = field(default=0, compare=False)
 
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(
-            self.lut + other.lut, self.ff + other.ff, self.bram + other.bram, self.dsp + other.dsp
-        )
+            self.lut + other.lut, self.ff + other.ff, self.bram + other.bram, self.dsp + other.dsp,
+            self.stored_bits + other.stored_bits,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

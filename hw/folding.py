@@ -6,7 +6,7 @@ block RAM or products from LUTs to DSP blocks, and back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ..boards.schema import Board
 from ..errors import FitError
@@ -120,7 +120,7 @@ def _select(chain, choices, interval: int, prices: dict[str, float], family: str
 
 def _fit(name, chain, choices, interval, board: Board, overhead: Resources, share: float) -> Design:
     room = capacity(board)
-    kinds = [f.name for f in fields(Resources)]
+    kinds = ("lut", "ff", "bram", "dsp")
     prices = {k: 1 / getattr(room, k) if getattr(room, k) else 1e3 for k in kinds}
     prices["ff"] *= 0.25  # flip-flops come with the LUTs and never run out first
     prices["lut"] *= _LUT_PREMIUM

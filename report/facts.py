@@ -63,6 +63,12 @@ def excess(resources: dict) -> dict[str, float]:
     return {k: s - resources["total"][k] for k, s in sums.items() if s > resources["total"][k]}
 
 
+def filling(entry: dict) -> str | None:
+    """How full a unit's or the design's block memories are, in words; None without any, or not told."""
+    memory = entry.get("block_memory")
+    return share(memory["filled"]) if memory else None
+
+
 def fullest(report: dict) -> tuple[str, float] | None:
     """The kind of which the design takes the largest share of the board, and that share.
 
@@ -136,9 +142,7 @@ def _timing(report: dict) -> Check:
     caveat = f" Beware: {t['caveat']}." if t.get("caveat") else ""
     if t["met"]:
         return Check(PASSED, "Reaches its clock", f"{reached}.{caveat}")
-    return Check(
-        FAILED, "Reaches its clock", f"{reached}. Do not run the board at the clock asked.{caveat}"
-    )
+    return Check(FAILED, "Reaches its clock", f"{reached}. Do not run the board at the clock asked.{caveat}")
 
 
 def _agreement(e: dict) -> Check:

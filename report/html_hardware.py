@@ -1,7 +1,7 @@
 """The page's sections on hardware: resources, clocks, timing."""
 
 from .bars import color, share_bar, stack
-from .facts import KINDS, LayerUse, bottleneck, by_layer, excess, slowest
+from .facts import KINDS, LayerUse, bottleneck, by_layer, excess, filling, slowest
 from .markup import Markup, element, fill_in, join, name, table
 from .words import count, figure, share
 
@@ -58,8 +58,10 @@ def _card(kind: str, label: str, resources: dict, capacity: dict, layers: list[L
         ]
         colors = [color(i, layer.named) for i, layer in enumerate(layers)]
         bars.append(stack(amounts, labels, colors, f"{label} by layer; the table below has the numbers"))
-    more = f"estimate {count(estimate[kind])}" if shown else None
-    foot = element("p", more, class_="more") if more else None
+    remarks = [f"estimate {count(estimate[kind])}"] if shown else []
+    if kind == "bram" and (filled := filling(resources)):
+        remarks.append(f"{filled} of the blocks' bits in use")
+    foot = element("p", " · ".join(remarks), class_="more") if remarks else None
     return element("div", element("h3", label), element("p", text), *bars, foot, class_="card")
 
 
@@ -94,8 +96,9 @@ def _unit_table(resources: dict) -> Markup:
     for unit in resources["units"]:
         odd = unit["source"] if unit["source"] != resources["source"] else None
         numbers = [count(unit[k]) for k, _ in KINDS]
-        rows.append([_unit(unit, odd), *numbers])
-    return table("Resources by unit", ["Unit", *[(label, _NUMBER) for _, label in KINDS]], rows)
+        rows.append([_unit(unit, odd), *numbers, filling(unit) or ""])
+    heads = ["Unit", *[(label, _NUMBER) for _, label in KINDS], ("BRAM in use", _EXTRA)]
+    return table("Resources by unit", heads, rows)
 
 
 def _unit(unit: dict, remark: str | None = None, slow: bool = False) -> Markup:

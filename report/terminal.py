@@ -6,7 +6,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .facts import FAILED, KINDS, OPEN, PASSED, STAGES, Check, bottleneck, by_layer, checks, fullest
+from .facts import FAILED, KINDS, OPEN, PASSED, STAGES, Check, bottleneck, by_layer, checks, filling, fullest
 from .schema import validate
 from .words import UNKNOWN, clean, count, cut, duration, figure, plural, shape, share
 
@@ -152,6 +152,8 @@ def _resources(report: dict, speak: _Speaker) -> Table:
         part = share(resources["total"][kind] / capacity[kind]) if capacity[kind] else "-"
         shares.append(speak.text(part, "bold" if label == full else ""))
     table.add_row(speak.text("share of the board"), *shares)
+    if filled := filling(resources):
+        table.add_row(speak.text("block bits in use"), "", "", speak.text(filled), "")
     return table
 
 

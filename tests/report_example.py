@@ -54,9 +54,12 @@ PATH = [
 def full() -> dict:
     """25 units of 8 layers, routed, timing met, every executor equal."""
     units = [
-        {"name": n, "module": m, "layer": layer, "source": "routed", **dict(zip(KINDS, amounts, strict=True))}
+        {
+            "name": n, "module": m, "layer": layer, "source": "routed",
+            **dict(zip(KINDS, amounts, strict=True)), "block_memory": filled(amounts[2]),
+        }
         for n, m, layer, *amounts, _ in UNITS
-    ]
+    ]  # fmt: skip
     interval = max(u[-1] for u in UNITS)
     clocks = [
         {"name": u[0], "layer": u[2], "module": u[1], "interval_clocks": u[-1], "busy": u[-1] / interval}
@@ -78,6 +81,7 @@ def full() -> dict:
             "total": {k: sum(u[k] for u in units) + REST[k] for k in KINDS},
             "estimated_total": {"lut": 31020, "ff": 18800, "bram": 72, "dsp": 120},
             "units": units,
+            "block_memory": filled(72, 0.5125),
         },
         "clocks": clocks,
         "timing": {"asked_mhz": 50.0, "fmax_mhz": 61.24, "met": True, "critical_path": list(PATH)},
@@ -87,6 +91,11 @@ def full() -> dict:
         "tools": {"gatewright": "0.1.0", "yosys": "0.70", "nextpnr-ecp5": "0.11.1", "verilator": "5.48"},
         "seconds": {"graph": 1.42, "rtl": 0.31, "simulate": 48.9, "synthesize": 131.0, "bitstream": 309.7},
     }
+
+
+def filled(blocks: float, part: float = 0.25) -> dict | None:
+    """That much of ``blocks`` of 18 kbit in use."""
+    return {"blocks": blocks, "stored_bits": int(blocks * 18432 * part), "filled": part} if blocks else None
 
 
 def board() -> dict:

@@ -196,6 +196,7 @@ def test_terminal_shows_the_findings_within_80_columns():
         " Resources, routed       LUT       FF     BRAM      DSP",
         " conv1                15,598   10,225       43       96",
         " whole design         28,908   20,628       70      120",
+        " block bits in use                      51.2 %",
         " share of the board   34.6 %   24.7 %   33.7 %   76.9 %",
         " integer graph      Brevitas           1,000 of 1,000     97.8 %",
         "3 files written: digits.bit, report.html, rtl/digits.v",

@@ -73,6 +73,8 @@ def test_page_says_what_the_report_says():
         "13,127 clocks, measured",
         "61.24 MHz reached, 50 MHz asked",
         "28,908 of 83,640 · 34.6 %",
+        "estimate 72 · 51.2 % of the blocks' bits in use",
+        "BRAM in use",
         "conv1_mvu limits the rate",
         "RTL in Verilator equals integer graph on all 200 inputs",
         "97.8 %",

@@ -88,3 +88,4 @@ def test_estimate_is_near_what_yosys_gave(args):
     assert estimate.lut == pytest.approx(lut, rel=0.1, abs=2)
     assert estimate.ff == pytest.approx(ff, rel=0.1, abs=1)
     assert estimate.bram == bram
+    assert estimate.stored_bits == (2 * 256 * 8 if bram else 0)

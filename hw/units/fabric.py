@@ -75,7 +75,7 @@ def rom(words: int, bits: int, style: int, out_reg: bool, family: str) -> Resour
     if words == 1:
         return Resources()
     if style == 1 or (style == 0 and _in_blocks(words, bits, family)):
-        return Resources(ff=bits * out_reg, bram=blocks(words, bits, family))
+        return Resources(ff=bits * out_reg, bram=blocks(words, bits, family), stored_bits=words * bits)
     columns = min(bits, 2 ** min(words, 60) - 2)
     if family in LUT6:
         luts = -(-words // 64)

@@ -25,7 +25,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     """A ROM a lane; tables that synthesis finds regular come out smaller."""
     folds = p.C // p.PE
     one = rom(folds << p.X_BITS, p.OUT_BITS, p.ROM_STYLE, True, family)
-    lanes = Resources(lut=p.PE * one.lut, ff=p.PE * one.ff, bram=p.PE * one.bram)
+    lanes = Resources(p.PE * one.lut, p.PE * one.ff, p.PE * one.bram, stored_bits=p.PE * one.stored_bits)
     return lanes + Resources(lut=2 * clog2(folds) + 2, ff=clog2(folds) + 2)
 
 

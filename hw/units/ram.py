@@ -69,10 +69,8 @@ def ram_resources(words: int, bits: int, style: int, family: str) -> Resources:
     """
     ram = _RAM[family]
     if in_blocks(words, bits, style, family):
-        return Resources(bram=_block_count(ram, words, bits) * ram.bram)
+        return Resources(bram=_block_count(ram, words, bits) * ram.bram, stored_bits=words * bits)
     if not ram.small:
         return Resources(lut=0.8 * words * bits, ff=words * bits + bits)
-    lut = min(
-        _up(bits, w) * _up(words, d) * luts + (_up(words, d) - 1) * bits for w, d, luts in ram.small
-    )
+    lut = min(_up(bits, w) * _up(words, d) * luts + (_up(words, d) - 1) * bits for w, d, luts in ram.small)
     return Resources(lut=lut, ff=bits)

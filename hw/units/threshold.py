@@ -47,6 +47,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
             lut=p.PE * (memory.lut + compare),
             ff=p.PE * (memory.ff + carried) + clog2(folds) * (rom_clocks + 1) * (stage < p.STAGES - 1),
             bram=p.PE * memory.bram,
+            stored_bits=p.PE * memory.stored_bits,
         )
     plus_bias = adder(p.OUT_BITS, family) if p.BIAS % (1 << p.SHIFT + p.STAGES - 1) else 0
     return used + Resources(lut=p.PE * plus_bias, ff=p.PE * min(p.OUT_BITS, p.STAGES + (p.BIAS != 0)))

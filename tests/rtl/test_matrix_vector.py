@@ -250,6 +250,7 @@ def test_estimate_is_near_what_yosys_gave(config):
     assert estimate.lut == pytest.approx(lut, rel=0.1)
     assert estimate.ff == pytest.approx(ff, rel=0.1)
     assert estimate.bram == bram
+    assert estimate.stored_bits == 64 * 16 * config[2]
     assert estimate.dsp == (32 if config[0] == 0 else 0)
 
 

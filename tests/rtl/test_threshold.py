@@ -143,3 +143,4 @@ def test_estimate_is_near_what_yosys_gave(style, stages, measured):
     assert estimate.lut == pytest.approx(measured[0], rel=0.2)
     assert estimate.ff == pytest.approx(measured[1], rel=0.1)
     assert estimate.bram == measured[2]
+    assert estimate.stored_bits == (4 * (128 + 256) * 17 if style else 0)
