@@ -22,6 +22,8 @@ MAX_AXES = 16
 MAX_SPATIAL = 2**20
 
 _PLAIN_ELEMENTS = 64
+# Level 9 takes eighteen times as long for narrow weights (over a minute for ResNet-18), for 12 % less text.
+_ZLIB_LEVEL = 6
 _INTEGER = r"-?\d{1,20}"
 _INTEGERS = rf"\((?:{_INTEGER}(?:, {_INTEGER})*,?)?\)"
 _RANGE = rf"\[({_INTEGER})\.\.({_INTEGER})(?: by ({_INTEGER}))?\]"
@@ -122,7 +124,7 @@ def array_text(values: np.ndarray, dtype: str) -> str:
     """Few elements as a flat list, more as zlib and base64 of their little-endian bytes; exact."""
     if values.size <= _PLAIN_ELEMENTS:
         return "[" + ", ".join(repr(v) for v in values.ravel().tolist()) + "]"
-    packed = zlib.compress(np.ascontiguousarray(values, dtype=dtype).tobytes(), 9)
+    packed = zlib.compress(np.ascontiguousarray(values, dtype=dtype).tobytes(), _ZLIB_LEVEL)
     return "zlib:" + base64.b64encode(packed).decode()
 
 
