@@ -9,7 +9,6 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,12 +20,9 @@ from gatewright.compiler.ir.boundary import OutputDecoding
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import MatMul
-from gatewright.compiler.ir.types import Int
-from gatewright.driver import describe
 from gatewright.driver.compile import Options, compile_model, passed, wanted_interval
 from gatewright.driver.run import run_folder
 from gatewright.hw.board_top import clock
-from gatewright.hw.design import Design, Instance, Resources, Stream, Unit, chained
 
 NET = image_net()
 ICARUS = (["iverilog", "-g2005", "-o", "tb/tb.vvp", "-c", "tb/files.f"], ["vvp", "-n", "tb/tb.vvp"])
@@ -101,21 +97,6 @@ def test_the_estimated_latency_is_near_the_measured_one(tmp_path, interval):
         report = compile_model(model, ULX3S, tmp_path / until, options)
         clocks[report["latency_source"]] = report["latency_clocks"]
     assert clocks["estimated"] == pytest.approx(clocks["measured"], rel=0.05, abs=4)
-
-
-def test_estimates_are_whole_numbers_that_add_up():
-    part, stream = SimpleNamespace(family="ecp5", bram_kbit=18), Stream(Int(0, 1), 1, 1)
-    odd = Resources(0.4, 10.3, 0.5, stored_bits=2304)
-    unit = Unit("gw_odd", (), (), lambda p: 1, lambda p: 1, lambda p, family: odd)
-    instances = tuple(Instance(unit, f"u{n}", {}, 1, stream, stream) for n in range(7))
-    design = Design("odd", instances, chained(7))
-    job = SimpleNamespace(board=SimpleNamespace(part=part), design=design, synthesis=None, routed=None)
-    found = describe.resources(job)
-    assert found["total"] == found["estimated_total"] == {"lut": 0, "ff": 70, "bram": 3.5, "dsp": 0}
-    assert [u["ff"] for u in found["units"]] == [10] * 7
-    assert found["block_memory"] == {"blocks": 3.5, "stored_bits": 7 * 2304, "filled": 0.25}
-    assert found["units"][3]["block_memory"] == {"blocks": 0.5, "stored_bits": 2304, "filled": 0.25}
-    assert describe.block_memory(Resources(lut=3), 18) is None
 
 
 def test_executors_give_equal_integers_in_the_sources_layout(simulated, tmp_path):
