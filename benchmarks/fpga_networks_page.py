@@ -28,8 +28,8 @@ _HEAD = """# Published networks on FPGA boards
 Made by `python benchmarks/fpga_networks.py --work DIR`, then `--report docs/fpga-networks.md`.
 Each network is compiled by `gatewright compile` in a process of its own.
 Seconds are CPU seconds of all of it, Yosys and Verilator included; memory is that of the largest process.
-*Frames/s* at the board's clock follow from the interval, which is measured in the simulation where there is
-one.
+*Frames/s* at the board's clock follow from the interval, measured in the simulation where that has frames
+enough.
 Yosys is {yosys}; nothing here was placed and routed, since no free tool does for these parts.
 """
 
@@ -64,7 +64,7 @@ def _table(name: str, found: dict) -> str:
             continue
         figures = " | ".join(f"{total[kind]:,g}" for kind in _KINDS)
         rows.append(f"| gatewright, {label}, {clock:g} MHz | {report['interval_clocks']:,} "
-                    f"| {report['frames_per_second']:,.0f} | {figures} |\n")  # fmt: skip
+                    f"({report['interval_source']}) | {report['frames_per_second']:,.0f} | {figures} |\n")  # fmt: skip
     if name in _PUBLISHED:
         who, rate, taken = _PUBLISHED[name]
         figures = " | ".join(f"{v:,}" for v in taken) if taken else "- | - | - | -"
