@@ -63,8 +63,9 @@ def _table(name: str, found: dict) -> str:
         if label == "synthesized" and resources["source"] == "estimated":
             continue
         figures = " | ".join(f"{total[kind]:,g}" for kind in _KINDS)
-        rows.append(f"| gatewright, {label}, {clock:g} MHz | {report['interval_clocks']:,} "
-                    f"({report['interval_source']}) | {report['frames_per_second']:,.0f} | {figures} |\n")  # fmt: skip
+        interval = f"{report['interval_clocks']:,} ({report['interval_source']})"
+        rate = f"{report['frames_per_second']:,.0f}"
+        rows.append(f"| gatewright, {label}, {clock:g} MHz | {interval} | {rate} | {figures} |\n")
     if name in _PUBLISHED:
         who, rate, taken = _PUBLISHED[name]
         figures = " | ".join(f"{v:,}" for v in taken) if taken else "- | - | - | -"
