@@ -23,8 +23,8 @@ from qonnx_models import DOMAIN, Net
 from support_onnx import OPERATOR_EXAMPLES, QUANTIZER_EXAMPLES
 from support_qoperator import QOPERATOR_EXAMPLES
 from support_tflite import TFLITE_EXAMPLES
-from tflite_models import NONE, SAME
-from tflite_models import Net as TFLiteNet
+from tflite_nets import NONE, SAME
+from tflite_nets import Net as TFLiteNet
 
 
 def qonnx() -> list[bytes]:

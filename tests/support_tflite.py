@@ -3,7 +3,7 @@
 import numpy as np
 
 from support_onnx import Example
-from tflite_models import NONE, SAME, VALID, Net
+from tflite_nets import NONE, SAME, VALID, Net
 
 _RNG = np.random.default_rng(7)
 _IMAGE = (1, 6, 6, 4)

@@ -12,7 +12,7 @@ from gatewright.compiler.ir.ops import Lookup
 from gatewright.errors import GraphError, InputError
 from qdq_models import QdqNet
 from qonnx_models import Net
-from tflite_models import Net as TfliteNet
+from tflite_nets import Net as TfliteNet
 
 
 def written(model, folder):

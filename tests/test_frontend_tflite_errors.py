@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gatewright.errors import GraphError
-from tflite_models import NONE, SAME, TANH, Net, imported
+from tflite_nets import NONE, SAME, TANH, Net, imported
 
 HEAD = "tflite: every operator must become integer arithmetic, but {} of model 'net' cannot:\n"
 WINDOW = {"padding": SAME, "strideH": 1, "strideW": 1, "fusedActivationFunction": NONE}

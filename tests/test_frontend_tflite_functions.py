@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gatewright.errors import GraphError
-from tflite_models import SAME, VALID, Net, check, frames, imported, litert, run, scale_of, zero_of
+from tflite_nets import SAME, VALID, Net, check, frames, imported, litert, run, scale_of, zero_of
 
 SEEDS = range(12)
 CODES = np.arange(-128, 128).astype(np.int8)

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from gatewright.compiler.frontends import load_model, load_tflite
 from gatewright.compiler.frontends.tflite_file import parse_tflite
 from gatewright.errors import GraphError, InputError
-from tflite_models import NONE, SAME, Net, frames, imported, mutated, run
+from tflite_nets import NONE, SAME, Net, frames, imported, mutated, run
 
 WINDOW = {"padding": SAME, "strideH": 1, "strideW": 1, "fusedActivationFunction": NONE}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gatewright.compiler.ir.evaluate import evaluate
-from tflite_models import (
+from tflite_nets import (
     NONE,
     RELU,
     RELU6,
