@@ -9,6 +9,7 @@ da4ml {da4ml} in an environment of their own, gatewright, and for all of them on
 (`hw/flow/synthesize.py`, family xc7, `synth_xilinx`).
 Every design computes the same integers: its Verilog was simulated, and "equal" counts the frames whose
 outputs are those of the integer graph, bit for bit.
+Networks without a table here have not been measured yet.
 
 - **clocks**: from frame to frame, frames back to back. **latency**: from the first input to the last output.
 - **ratio**: LUT x clocks over that of the peer's best row; below 1 gatewright needs less.
