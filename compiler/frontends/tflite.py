@@ -16,6 +16,7 @@ from ..ir.types import Int, TensorType
 from .importer import Importer, Item, Survey
 from .staircase import float_of_key
 from .tflite_file import SourceModel, SourceOperator, SourceTensor, read_tflite
+from .tflite_fixed import round_away
 from .tflite_handlers import ADVICE, DEFAULT_ADVICE, HANDLERS, SEVERAL_RESULTS
 from .tflite_requantize import staircase
 from .tflite_source import Activation, Coding, FloatInput, OperatorView, coding_of, frame_shape
@@ -174,7 +175,7 @@ def float_thresholds(coding: Coding) -> np.ndarray:
     def codes(keys: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
             q = (float_of_key(keys) / coding.scale).astype(np.float64)
-        return np.clip(np.copysign(np.floor(np.abs(q) + 0.5), q), lo, hi).astype(np.int64)
+        return np.clip(round_away(q), lo, hi).astype(np.int64)
 
     keys = staircase(codes, (lo, hi), 1, -_LARGEST_KEY, _LARGEST_KEY)[0]
     return float_of_key(np.where(keys == -_LARGEST_KEY, -_LARGEST_KEY - 1, keys))

@@ -38,6 +38,11 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (multiplier, shift)
 
 
+def round_away(x: np.ndarray) -> np.ndarray:
+    """float64 rounded to whole numbers, halves away from zero; still float64."""
+    return np.copysign(np.floor(np.abs(x) + 0.5), x)
+
+
 def high_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     """``a * b / 2^31``, halves upward."""
     return (a * b + 2**30) >> 31

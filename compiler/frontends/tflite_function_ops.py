@@ -12,7 +12,7 @@ from ...errors import GraphError
 from ..ir.graph import Const
 from ..ir.ops import Lookup
 from .tflite_file import constant
-from .tflite_fixed import multiply, quantize_multiplier, rounded_shift
+from .tflite_fixed import multiply, quantize_multiplier, round_away, rounded_shift
 from .tflite_source import Activation, Coding, OperatorView, coding_of
 
 # The scales that LiteRT insists on, as 1/scale, and the zero point.
@@ -36,9 +36,10 @@ def lower_float_function(view: OperatorView) -> Activation:
                 f"the result must have scale 1/{steps} and zero point {point}, not {coding.scale} and "
                 f"{coding.zero_point}"
             )
-    function = _FLOATS[kind]
     if kind == "GELU":
         function = _gelu_tanh if view.option("Approximate") else _gelu_erf
+    else:
+        function = _FLOATS[kind]
     return _table(view, lambda q, x: _float_codes(function, q, x, coding))
 
 
@@ -48,7 +49,7 @@ def _float_codes(function: FloatFunction, q: np.ndarray, x: Coding, y: Coding) -
         floats = function((x.scale * q.astype(np.float32)).astype(np.float64)).astype(np.float32)
         codes = (floats * (np.float32(1) / y.scale)).astype(np.float64)
     limited = np.clip(codes, -(2.0**31), 2.0**31)
-    return np.copysign(np.floor(np.abs(limited) + 0.5), limited).astype(np.int64)
+    return round_away(limited).astype(np.int64)
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
@@ -69,7 +70,6 @@ _FLOATS: dict[str, FloatFunction] = {
     "LOGISTIC": _logistic,
     "TANH": np.tanh,
     "EXP": np.exp,
-    "GELU": _gelu_erf,
 }
 
 
@@ -143,9 +143,7 @@ def _hard_swish(q: np.ndarray, scale: np.float32, result: np.float32) -> np.ndar
     gate = _rounded_high(gate, reluish_multiplier)
     gate = _saturated(gate << 1) if reluish_shift > 0 else rounded_shift(gate, -reluish_shift)
     gate = (gate + _INT16) >> 1
-    product = gate * scaled
-    high = np.sign(product) * (np.abs(product) >> 15)
-    return rounded_shift(high, -shift)
+    return rounded_shift(_high(gate * scaled), -shift)
 
 
 def _half_width(real: float) -> tuple[int, int]:
@@ -158,11 +156,16 @@ def _saturated(x: np.ndarray) -> np.ndarray:
     return np.clip(x, -_INT16, _INT16 - 1)
 
 
+def _high(product: np.ndarray) -> np.ndarray:
+    """``product / 2^15``, cut off towards zero."""
+    return np.sign(product) * (np.abs(product) >> 15)
+
+
 def _rounded_high(a: np.ndarray, b: int) -> np.ndarray:
     """``a * b / 2^15`` as gemmlowp rounds it in 16 bits: halves away from zero."""
     product = a * b
     nudged = product + np.where(product >= 0, _INT16 // 2, 1 - _INT16 // 2)
-    return _saturated(np.sign(nudged) * (np.abs(nudged) >> 15))
+    return _saturated(_high(nudged))
 
 
 def _table(view: OperatorView, codes: Callable[[np.ndarray, Coding], np.ndarray]) -> Activation:
