@@ -91,10 +91,8 @@ def requantization(
     if not 0 < t.size <= _MAX_CELLS or x.magnitude > 2**40:
         return None
     steps = _Steps(t, x, knee, reach)
-    low, high = (
-        int(knee is not None),
-        min(_MAX_SHIFT, _SAFE_BITS - (t.shape[1] * (2 + 2 * x.step)).bit_length()),
-    )
+    low = int(knee is not None)  # the middle of a count needs a place behind the point
+    high = min(_MAX_SHIFT, _SAFE_BITS - (t.shape[1] * (2 + 2 * x.step)).bit_length())
     if high < low or not steps.solvable(high):
         return None
     while low < high:  # what a shift can do, doubled factors and offsets do with the next
@@ -199,10 +197,6 @@ class _Steps:
         its own count.
         """
         k = np.arange(1, self.count + 1)[:, None]
-        centre = self.centre
-        at, before = (
-            found.apply((self.at + centre[:, None]).T),
-            found.apply((self.before + centre[:, None]).T),
-        )
+        at, before = (found.apply((x + self.centre[:, None]).T) for x in (self.at, self.before))
         good = (at >= k) | ~self.reached.T, (before < k) | ~self.stepped.T
         return bool(all(g[:, ~self.flat].all() for g in good))

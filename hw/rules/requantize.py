@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 from ...compiler.ir.graph import Const, Node, Value
 from ...compiler.ir.ops import Conv2d, MatMul, MaxPool
-from ...compiler.ir.ops.linear import product_bounds
+from ...compiler.ir.ops.linear import sum_bounds
 from ...compiler.ir.types import Int
 from ..design import Instance, Stream
 from ..requantize import Reach, Requantization, requantization
@@ -53,9 +53,7 @@ def _reach(value: Value, rows: int) -> Reach | None:
     if matrix.shape[1] != rows:
         return None
     padded = any(getattr(value.op, "pads", ()))
-    shift = bias[0].value if bias else 0
-    low, high = (b.sum(0) + shift for b in product_bounds(x.type.dtype, matrix, padded))
-    return low, high
+    return sum_bounds(x.type.dtype, matrix, bias[0].value if bias else None, padded)
 
 
 def _line(layer: Layer) -> Requantization | None:

@@ -19,11 +19,17 @@ def sum_range(x: Int, w: np.ndarray, bias: np.ndarray | None, may_pad: bool) -> 
 
     With ``may_pad`` any x_i may also be 0, whether or not ``x`` holds 0.
     """
-    low, high = product_bounds(x, w, may_pad)
-    low, high = low.sum(0), high.sum(0)
+    return bounded_range(x, w, *sum_bounds(x, w, bias, may_pad), may_pad)
+
+
+def sum_bounds(
+    x: Int, w: np.ndarray, bias: np.ndarray | None, may_pad: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest sum of each column m, as ``sum_range`` has them together; int64 (M,)."""
+    low, high = (products.sum(0) for products in product_bounds(x, w, may_pad))
     if bias is not None:
         low, high = low + bias, high + bias
-    return bounded_range(x, w, low, high, may_pad)
+    return low, high
 
 
 def product_bounds(x: Int, w: np.ndarray, may_pad: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -64,8 +70,10 @@ def check_bias(name: str, bias: tuple[Value, ...], columns: int) -> np.ndarray |
     if not bias:
         return None
     require(isinstance(bias[0], Const), f"{name}: the bias must be a constant")
-    require(bias[0].type.shape == (columns,), f"{name}: the bias must have shape ({columns},), "
-            f"not {bias[0].type.shape}")
+    require(
+        bias[0].type.shape == (columns,),
+        f"{name}: the bias must have shape ({columns},), not {bias[0].type.shape}",
+    )
     return bias[0].value
 
 
@@ -195,8 +203,10 @@ class BatchMatMul(Op):
 
 def window_counts(name, size, kernel, strides, pads, dilations) -> tuple[int, int]:
     """Output height and width of a sliding window; raises GraphError when none fits or a value is bad."""
-    require(min(*strides, *dilations) >= 1, f"{name}: strides and dilations must be at least 1, "
-            f"not {strides} and {dilations}")
+    require(
+        min(*strides, *dilations) >= 1,
+        f"{name}: strides and dilations must be at least 1, not {strides} and {dilations}",
+    )
     require(min(pads) >= 0, f"{name}: pads must not be negative, not {pads}")
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     counts = [
