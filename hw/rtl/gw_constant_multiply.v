@@ -14,12 +14,15 @@ module gw_constant_multiply #(
     input  wire [X_BITS-1:0]   x,
     output wire [OUT_BITS-1:0] y
 );
-    localparam DIGITS = 33;
     localparam [31:0] FACTOR_CODE = FACTOR;
-    localparam [DIGITS:0] ONCE = {{2{FACTOR_CODE[31]}}, FACTOR_CODE};
-    localparam [DIGITS:0] THRICE = ONCE + {ONCE[DIGITS-1:0], 1'b0};
-    localparam [DIGITS:0] PLUS = THRICE & ~ONCE;
-    localparam [DIGITS:0] MINUS = ONCE & ~THRICE;
+    localparam [33:0] ONCE = {{2{FACTOR_CODE[31]}}, FACTOR_CODE};
+    localparam [33:0] THRICE = ONCE + {ONCE[32:0], 1'b0};
+    localparam [33:0] PLUS = THRICE & ~ONCE;
+    localparam [33:0] MINUS = ONCE & ~THRICE;
+    // Digits beyond the factor's are 0, those from OUT_BITS on add nothing; a slot for each would make
+    // simulators copy all slots at every change.
+    localparam MOST = $clog2(FACTOR < 0 ? -FACTOR : FACTOR) + 1;
+    localparam DIGITS = MOST < OUT_BITS ? MOST : OUT_BITS;
     localparam [31:0] OFFSET_CODE = OFFSET;
 
     wire [OUT_BITS-1:0]            wide;
@@ -36,9 +39,7 @@ module gw_constant_multiply #(
     generate
         for (i = 0; i < DIGITS; i = i + 1) begin : g_digit
             wire [OUT_BITS-1:0] below = sums[i*OUT_BITS +: OUT_BITS];
-            if (i >= OUT_BITS) begin : g_beyond
-                assign sums[(i+1)*OUT_BITS +: OUT_BITS] = below;
-            end else if (PLUS[i+1]) begin : g_plus
+            if (PLUS[i+1]) begin : g_plus
                 assign sums[(i+1)*OUT_BITS +: OUT_BITS] = below + (wide << i);
             end else if (MINUS[i+1]) begin : g_minus
                 assign sums[(i+1)*OUT_BITS +: OUT_BITS] = below - (wide << i);
