@@ -38,7 +38,8 @@ FUNCTION_LINES = 40
 PACKAGES = sorted(p.parent for p in ROOT.glob("*/__init__.py"))
 SOURCES = sorted(p for folder in PACKAGES for p in folder.rglob("*.py")) + sorted(ROOT.glob("*.py"))
 CODE = SOURCES + sorted((ROOT / "tests").rglob("*.py"))
-SMALL = CODE + sorted((ROOT / "hw").rglob("*.v")) + sorted((ROOT / "sim").rglob("*.cpp"))
+SMALL = CODE + sorted((ROOT / "hw").rglob("*.v")) + sorted((ROOT / "sim").glob("*.c"))
+SMALL += sorted((ROOT / "sim").glob("*.cpp"))
 
 
 def names(paths):

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FOLDERS = sorted(p.parent.name for p in ROOT.glob("*/__init__.py"))
-DATA = (".v", ".vh", ".toml", ".cpp", ".h", ".json", ".css", ".js")
+DATA = (".v", ".vh", ".toml", ".cpp", ".c", ".h", ".json", ".css", ".js")
 
 
 def tracked() -> list[Path]:

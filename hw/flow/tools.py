@@ -1,8 +1,8 @@
 """External tools: where each one is, how it is run, and what is quoted from its log when it fails.
 
-Every tool comes from PyPI by default (Icarus, which is not there, from the system); ``native=True``
-takes the one on PATH instead. The WebAssembly builds see their own /tmp: pass them paths relative to
-``cwd``, which work in any folder.
+Every tool comes from PyPI by default (Icarus, qemu and llvm-mca, which are not there, from the system);
+``native=True`` takes the one on PATH instead. The WebAssembly builds see their own /tmp: pass them paths
+relative to ``cwd``, which work in any folder.
 """
 
 import contextlib
@@ -77,6 +77,10 @@ _SOURCES: dict[str, _Source] = {
     ),
     "verilator": _Source("verilator", "--version", "verilator", "verilator", ("{root}/bin/verilator_bin",)),
     "c++": _Source("g++", "--version", "ziglang", "ziglang", (sys.executable, "-P", "-m", "ziglang", "c++")),
+    "cc": _Source("gcc", "--version", "ziglang", "ziglang", (sys.executable, "-P", "-m", "ziglang", "cc")),
+    "qemu-aarch64": _Source("qemu-aarch64", "--version", system_package="qemu-user"),
+    "qemu-arm": _Source("qemu-arm", "--version", system_package="qemu-user"),
+    "llvm-mca": _Source("llvm-mca", "--version", system_package="llvm"),
     "iverilog": _Source("iverilog", "-V", system_package="iverilog"),
     "vvp": _Source("vvp", "-V", system_package="iverilog"),
 }
