@@ -1,0 +1,1 @@
+"""ARM NEON back end: the integer graph to TVM TensorIR kernels, an object file and a C interface."""
