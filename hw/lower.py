@@ -5,6 +5,7 @@ from ..compiler.ir.ops import (
     ArgMax,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     DepthToSpace,
     Lookup,
     MatMul,
@@ -22,6 +23,7 @@ from ..compiler.ir.ops import (
 )
 from ..compiler.target import Target
 from .rules.activation import ARGMAX
+from .rules.conv_transpose import CONV_TRANSPOSE
 from .rules.elementwise import ELEMENTWISE
 from .rules.grouped import CONV2D
 from .rules.linear import MATMUL
@@ -37,6 +39,7 @@ FPGA = Target(
     rules={
         MatMul: MATMUL,
         Conv2d: CONV2D,
+        ConvTranspose2d: CONV_TRANSPOSE,
         Add: ELEMENTWISE,
         Mul: ELEMENTWISE,
         Threshold: THRESHOLDS,

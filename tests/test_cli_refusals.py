@@ -9,7 +9,7 @@ from cli_calls import compile_to_rtl, refused
 from driver_models import ICEBREAKER, PYNQ, ULX3S, saved
 from gatewright.__main__ import main
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import ConvTranspose2d, MatMul
+from gatewright.compiler.ir.ops import MatMul, ReduceSum
 from gatewright.driver import hardware
 from gatewright.errors import ToolError
 from gatewright.hw.flow.tools import find
@@ -97,11 +97,10 @@ def test_a_board_that_is_too_small(capsys, tmp_path):
     )
 
 
-def test_an_op_that_has_no_rule(capsys, tmp_path):
-    x = input_of("x", (4, 4, 1), 0, 3)
-    y = ConvTranspose2d((2, 2))(x, Const(np.ones((2, 2, 1, 3), dtype=int)), name="up")
-    model = saved(tmp_path, Graph((x,), (y,), "enlarged"))
-    message = r"fpga: no rule for 'conv_transpose2d' \(node 'up': .*"
+def test_an_op_that_the_target_refuses(capsys, tmp_path):
+    x = input_of("x", (4, 4, 2), 0, 3)
+    model = saved(tmp_path, Graph((x,), (ReduceSum((0, 2))(x, name="rows"),), "apart"))
+    message = r"fpga: reduce_sum must be over neighbouring axes, not \(0, 2\) of .*node 'rows'.*"
     refused(capsys, compile_to_rtl(tmp_path, model=model), message)
     assert main([*compile_to_rtl(tmp_path, model=model)[:-2], "--until", "graph", "--quiet"]) == 0
 
