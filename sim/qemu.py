@@ -25,6 +25,8 @@ _SOURCE = Path(__file__).parent / "qemu_count.c"
 # Plugin APIs that qemu_count.c speaks, the newest first; qemu says which it takes.
 _APIS = (7, 2, 1)
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden")
+# As in qemu_count.c.
+MARK = (0x67617465, 0x77726967)
 _NO_PROGRAM = "/no such program"
 _ILLEGAL = 128 + signal.SIGILL
 
@@ -46,12 +48,15 @@ class ArmRun:
         instructions: executed by all threads from the first to the exit; None where not counted.
         blocks: addresses as in the program's file, in their order. Blocks overlap where a jump leads into
             one; each counts its own executions. Empty where not asked for.
+        marks: instructions executed before each mark. A program sets one by the system call
+            getpriority(MARK[0], MARK[1]), which fails; what lies between two is free of start-up.
     """
 
     stdout: bytes
     stderr: bytes = b""
     instructions: int | None = None
     blocks: tuple[Block, ...] = ()
+    marks: tuple[int, ...] = ()
 
     def executions(self) -> dict[int, int]:
         """How often the instruction at each address ran; needs ``blocks``."""
@@ -156,17 +161,18 @@ def _failure(name: str, cpu: str, code: int, said: str) -> str:
     return f"{message}. It says:\n{tools.excerpt(said)}"
 
 
-def _read_counts(text: str, entry: int) -> tuple[int, tuple[Block, ...]]:
-    """The total and the blocks of a plugin's file; addresses become those of the program's file."""
+def _read_counts(text: str, entry: int) -> tuple[int, tuple[Block, ...], tuple[int, ...]]:
+    """Total, blocks and marks of a plugin's file; addresses become those of the program's file."""
     rows = [line.split() for line in text.splitlines()]
-    single = {row[0]: row[1] for row in rows if row[0] != "block"}
-    moved = (int(single["entry"], 16) & ~1) - entry if int(single["entry"], 16) else 0
+    single = {row[0]: row[1] for row in rows if row[0] in ("entry", "instructions")}
+    moved = (int(single["entry"], 16) & ~1) - entry
     merged: Counter[tuple[int, str]] = Counter()
     for row in rows:
         if row[0] == "block":
             merged[int(row[1], 16) - moved, row[3]] += int(row[2])
     found = [Block(at, times, tuple(map(int, sizes))) for (at, sizes), times in sorted(merged.items())]
-    return int(single["instructions"]), tuple(found)
+    marks = tuple(int(row[1]) for row in rows if row[0] == "mark")
+    return int(single["instructions"]), tuple(found), marks
 
 
 def _plugin(qemu: tools.Tool) -> Path:

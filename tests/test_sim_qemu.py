@@ -11,7 +11,7 @@ import pytest
 
 from gatewright.errors import InputError, ToolError
 from gatewright.sim.elf import read_elf
-from gatewright.sim.qemu import by_function, run_arm
+from gatewright.sim.qemu import MARK, by_function, run_arm
 
 TARGETS = {"aarch64": ("aarch64-linux-musl", "cortex-a72"), "arm": ("arm-linux-musleabihf", "cortex-a9")}
 
@@ -34,6 +34,7 @@ PROGRAM = f"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 {LOOP}
 static unsigned turns;
@@ -47,6 +48,14 @@ int main(int argc, char **argv)
         pthread_t t[3];
         for (int i = 0; i < 3; i++) pthread_create(&t[i], 0, thread, 0);
         for (int i = 0; i < 3; i++) pthread_join(t[i], 0);
+    }}
+    if (!strcmp(verb, "marks")) {{
+        for (int i = 0; i < 4; i++) {{
+            getpriority({MARK[0]:#x}, {MARK[1]:#x});
+            work(turns * i + 1, 1);
+        }}
+        getpriority({MARK[0]:#x}, {MARK[1]:#x});
+        getpriority({MARK[0]:#x}, 0);
     }}
     if (!strcmp(verb, "read")) {{
         char line[99] = "";
@@ -134,6 +143,18 @@ def test_threads_are_counted_in_full(built):
     binary, cpu = built
     short, long = (run_arm(binary, ["threads", n], cpu=cpu, blocks=True) for n in ("10000", "90000"))
     assert by_function(binary, long)["work"] - by_function(binary, short)["work"] == 3 * 4 * 80000
+
+
+def test_marks_tell_what_lies_between_them(built):
+    binary, cpu = built
+    run = run_arm(binary, ["marks", "700"], cpu=cpu, counted=True)
+    spans = [after - before for before, after in zip(run.marks, run.marks[1:], strict=False)]
+    assert len(run.marks) == 5
+    # The last one also leaves the loop around the marks.
+    assert [spans[1] - spans[0], spans[2] - spans[1]] == [4 * 700, 4 * 700]
+    assert run.marks[0] > 0
+    assert run.marks[-1] < run.instructions
+    assert run_arm(binary, ["loop", "5"], cpu=cpu, counted=True).marks == ()
 
 
 def test_addresses_are_those_of_the_file_when_loaded_elsewhere(tmp_path):
