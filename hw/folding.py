@@ -79,10 +79,12 @@ def fold(
 
 
 def _choices(layer: Layer, family: str) -> list[_Choice]:
-    """Every folding of a layer with its interval, cost and stream widths."""
+    """Every folding of a layer on a family, with its interval, cost and stream widths."""
     rule = FPGA.rule(layer.node)
     found = []
     for option in rule.folds(layer):
+        if option.family not in ("", family):
+            continue
         units = rule.lower(layer, option)
         cost = sum((u.resources(family) for u in units), Resources())
         slowest = max((u.busy for u in units), default=1)

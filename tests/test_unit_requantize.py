@@ -6,8 +6,10 @@ import pytest
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import Stream
 from gatewright.hw.requantize import requantization
+from gatewright.hw.units.fabric import cuts
 from gatewright.hw.units.requantize import (
     REQUANTIZE,
+    cut_for,
     drop_memory,
     factor_memory,
     offset_memory,
@@ -30,8 +32,10 @@ def lines(random: np.random.Generator, x: Int, channels: int, count: int) -> np.
     return np.ceil(start + slope * np.arange(count)).astype(np.int64)
 
 
-def case(seed: int, x: Int, pe: int, folds: int, count: int, lane: int, shared: bool = False) -> Case:
-    """A unit for random lines, with vectors at and around the thresholds."""
+def case(
+    seed: int, x: Int, pe: int, folds: int, count: int, lane: int, family: str = "", shared: bool = False
+) -> Case:
+    """A unit for random lines, with vectors at and around the thresholds; cut for a family's blocks."""
     random = np.random.default_rng([seed, pe, folds, count])
     t = lines(random, x, 1 if shared else pe * folds, count)
     found = requantization(t, x)
@@ -42,6 +46,8 @@ def case(seed: int, x: Int, pe: int, folds: int, count: int, lane: int, shared: 
     xs = np.concatenate([xs.clip(x.lo, x.hi), random.integers(x.lo, x.hi + 1, (20, channels))])
     xs = x.lo + (xs - x.lo) // x.step * x.step
     params = requantize_parameters(found, x, y, bias, pe if shared else channels, pe, lane, seed % 3)
+    if family:
+        params = cut_for(params, family)
     memories = {"f.mem": factor_memory(found, pe), "o.mem": offset_memory(found, pe, params["ACC_BITS"])}
     sink = Stream(y, pe, folds)
     wanted = (counted(t, xs) + bias) % (1 << y.bits)
@@ -57,7 +63,17 @@ CASES = [
     (2, Int(0, 255), 3, 1, 15, 1), (3, Int(-128, 127), 2, 2, 3, 1), (4, Int(0, 40, 4), 2, 2, 5, 0),
     (5, Int(-(2**15), 2**15 - 1), 4, 1, 127, 0), (6, Int(-8, 7), 1, 1, 1, 1), (7, Int(0, 1023), 2, 5, 200, 1),
 ]  # fmt: skip
-each_case = pytest.mark.parametrize("args", CASES, ids=lambda a: f"{a[1]}x{a[2]}x{a[3]}-{a[4]}-lane{a[5]}")
+# Where operands are cut: x and m, x of each signedness, m.
+CUTS = {
+    (8, Int(-(2**20), 2**20 - 1), 2, 3, 1023, 0, "ecp5"): (17, 17),
+    (9, Int(0, 2**20 - 1), 1, 1, 255, 0, "ice40"): (15, 15),
+    (12, Int(0, 2**19 - 1), 2, 2, 3, 0, "gowin"): (17, 0),
+    (11, Int(-(2**21), 2**21 - 1), 1, 4, 255, 0, "xc7"): (0, 17),
+}
+CASES += CUTS
+each_case = pytest.mark.parametrize(
+    "args", CASES, ids=lambda a: f"{a[1]}x{a[2]}x{a[3]}-{a[4]}-lane{a[5]}" + "".join(a[6:])
+)
 
 
 @each_case
@@ -66,12 +82,31 @@ def test_values_and_clocks(args):
     case(*args).check(seed=args[0])
 
 
+@pytest.mark.parametrize("args", CUTS, ids=lambda a: a[6])
+def test_where_operands_are_cut(args):
+    """Each family's blocks are another width; a part is one block wide, the rest keeps the sign."""
+    params = case(*args).params
+    assert (params["X_LOW"], params["M_LOW"]) == CUTS[args]
+    whole = REQUANTIZE.latency(values(params | {"X_LOW": 0, "M_LOW": 0}))
+    assert REQUANTIZE.latency(values(params)) == whole + 1
+
+
+def test_a_cut_takes_the_fewest_blocks():
+    """Operands go to the side of a block where they need no cut, if one does."""
+    assert cuts(18, 18, "ecp5") == (0, 0)
+    assert cuts(25, 18, "xc7") == cuts(18, 25, "xc7") == (0, 0)
+    assert cuts(26, 18, "xc7") == (24, 0)
+    assert cuts(20, 26, "xc7") == (0, 17)
+    assert cuts(18, 26, "xcup") == (0, 0)
+    assert cuts(16, 17, "ice40") == (0, 15)
+
+
 @each_case
 def test_verilator_has_no_warning(args, tmp_path):
     assert case(*args).lint(tmp_path) == ""
 
 
-@pytest.mark.parametrize("args", [CASES[1], CASES[4]], ids=["luts", "multiplier"])
+@pytest.mark.parametrize("args", [CASES[1], CASES[4], CASES[8]], ids=["luts", "multiplier", "cut"])
 def test_reset_in_mid_vector(args, tmp_path):
     for clocks in (7, 10):
         case(*args).check_reset(tmp_path, clocks)
@@ -154,6 +189,7 @@ def test_rows_that_never_change_and_bipolar_x():
 # case -> LUTs, registers, DSP blocks: Yosys 0.70, synth_ecp5 -nowidelut.
 MEASURED = {
     (0, Int(-(2**19), 2**19 - 1), 4, 8, 255, 0): (708, 883, 16),
+    (0, Int(-(2**19), 2**19 - 1), 4, 8, 255, 0, "ecp5"): (700, 1316, 16),
     (0, Int(-(2**11), 2**11 - 1), 4, 16, 15, 1): (1617, 2800, 0),
     (0, Int(-(2**11), 2**11 - 1), 4, 16, 15, 0): (305, 593, 4),
 }

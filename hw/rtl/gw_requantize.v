@@ -5,7 +5,7 @@
 //
 // One piece of work: one vector of C channels, C/PE beats of PE elements; one beat a clock.
 // Interval: C/PE clocks. Latency: LEAD + L + 2 clocks, 1 more with D_BITS, where LEAD is 2, or 1 where C = PE,
-// and L is the multiplier's: 1, or (M_BITS+1)/2 with LANE 1.
+// and L is the multiplier's: 1, or 2 with X_LOW or M_LOW, or (M_BITS+1)/2 with LANE 1.
 //
 // FACTORS word n holds PE codes of M_BITS, OFFSETS word n PE codes of ACC_BITS, two's complement, DROPS word n
 // PE codes of D_BITS, unsigned, of channels n*PE and on; element 0 is in the lowest bits. p and all sums with
@@ -17,7 +17,9 @@ module gw_requantize #(
     parameter PE        = 2,     // channels at once; divides C
     parameter X_BITS    = 16,    // bits of an element in
     parameter X_SIGNED  = 1,     // 1: x is two's complement
+    parameter X_LOW     = 0,     // LANE 0: bits of x's low part, see gw_multiply_add; 0: x is not cut
     parameter M_BITS    = 8,     // bits of a factor, two's complement
+    parameter M_LOW     = 0,     // LANE 0: likewise of a factor's
     parameter ACC_BITS  = 24,    // bits of m*x + b, two's complement; more than SHIFT
     parameter SHIFT     = 8,     // places shifted right
     parameter TOP       = 255,   // the largest count, at least 1
@@ -43,14 +45,14 @@ module gw_requantize #(
     localparam FOLDS = C / PE;
     localparam FOLD_BITS = FOLDS > 1 ? $clog2(FOLDS) : 1;
     localparam LEAD = FOLDS > 1 ? 2 : 1;
-    localparam LANE_CLOCKS = LANE == 1 ? (M_BITS + 1) / 2 : 1;
-    localparam PRODUCT = LEAD + LANE_CLOCKS;         // clocks from a beat in to its product
+    localparam CUT = LANE != 1 && (X_LOW > 0 || M_LOW > 0) ? 1 : 0;
+    // Clocks from a beat in to its product, or the parts of it, which its offset then meets; and to their sum.
+    localparam PRODUCT = LEAD + (LANE == 1 ? (M_BITS + 1) / 2 : 1);
+    localparam SUM = PRODUCT + CUT + 1;
     localparam HAS_KNEE = D_BITS > 0;
-    localparam CLOCKS = PRODUCT + 2 + (HAS_KNEE ? 1 : 0);
-    localparam P_BITS = X_BITS + M_BITS;
+    localparam CLOCKS = SUM + 1 + (HAS_KNEE ? 1 : 0);
     localparam K_BITS = $clog2(TOP + 1);
     localparam V_BITS = ACC_BITS - SHIFT > K_BITS + 1 ? ACC_BITS - SHIFT : K_BITS + 2;
-    localparam HAS_CARRY = LANE == 1 && M_BITS <= 2;
     localparam [31:0] KNEE_CODE = KNEE;
     localparam [63:0] MIDDLE = {31'd0, KNEE_CODE, 1'b1} << (SHIFT > 0 ? SHIFT - 1 : 0);
     localparam [31:0] TOP_CODE = TOP;
@@ -63,28 +65,19 @@ module gw_requantize #(
         if (TOP < 1) $display("gw_requantize: TOP must be at least 1");
     end
 
-    wire ce;
-    assign ce = m_tready || !m_tvalid;
-    assign s_tready = ce;
-
-    reg [CLOCKS-1:0] valid_q;
-    assign m_tvalid = valid_q[CLOCKS-1];
-    always @(posedge clk) begin
-        if (rst) valid_q <= {CLOCKS{1'b0}};
-        else if (ce) valid_q <= {valid_q[CLOCKS-2:0], s_tvalid};
-    end
+    wire                 ce;
+    wire [FOLD_BITS-1:0] fold;
+    gw_vector_pipe #(.FOLDS(FOLDS), .CLOCKS(CLOCKS)) pipe (
+        .clk(clk), .rst(rst), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tvalid(m_tvalid),
+        .m_tready(m_tready), .ce(ce), .fold(fold));
 
     // Operands, LEAD clocks after the beat; offsets when its product is there. ---------------------------
-    wire [FOLD_BITS-1:0]    fold;
     wire [FOLD_BITS-1:0]    late_fold;
-    wire                    unused_last;
     wire [PE*X_BITS-1:0]    x_early;
     wire [PE*X_BITS-1:0]    x;
     wire [PE*M_BITS-1:0]    m;
     wire [PE*ACC_BITS-1:0]  b;
 
-    gw_counter #(.COUNT(FOLDS)) fold_counter (
-        .clk(clk), .rst(rst), .step(ce && s_tvalid), .value(fold), .last(unused_last));
     gw_delay #(.BITS(PE*X_BITS), .CLOCKS(LEAD - 1)) early_delay (
         .clk(clk), .ce(ce), .a(s_tdata), .y(x_early));
     gw_delay #(.BITS(PE*X_BITS), .CLOCKS(1)) x_delay (
@@ -97,11 +90,14 @@ module gw_requantize #(
         .clk(clk), .ce(ce), .addr(late_fold), .data(b));
 
     localparam DROP_BITS = HAS_KNEE ? D_BITS : 1;
-    wire [PE*DROP_BITS-1:0] d;                       // when the product is there
+    wire [PE*DROP_BITS-1:0] d;                       // the clock before p is summed
     generate
         if (HAS_KNEE) begin : g_drops
+            wire [FOLD_BITS-1:0] drop_fold;
+            gw_delay #(.BITS(FOLD_BITS), .CLOCKS(CUT)) drop_delay (
+                .clk(clk), .ce(ce), .a(late_fold), .y(drop_fold));
             gw_rom #(.BITS(PE*D_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(DROPS)) drops (
-                .clk(clk), .ce(ce), .addr(late_fold), .data(d));
+                .clk(clk), .ce(ce), .addr(drop_fold), .data(d));
         end else begin : g_no_drops
             assign d = {PE{1'b0}};
         end
@@ -110,38 +106,41 @@ module gw_requantize #(
     genvar l;
     generate
         for (l = 0; l < PE; l = l + 1) begin : g_lane
-            wire [P_BITS-1:0]   product;
-            wire [ACC_BITS-1:0] product_acc;
-            wire                carry;
-            wire [ACC_BITS-1:0] sum_d;
-            reg  [ACC_BITS-1:0] sum_q;
+            wire [ACC_BITS-1:0] offset = b[l*ACC_BITS +: ACC_BITS];
+            wire [ACC_BITS-1:0] sum;
 
             if (LANE == 1) begin : g_digit
-                reg [X_BITS+1:0]  x3_q;
-                wire [X_BITS+1:0] once;
+                wire [X_BITS+M_BITS-1:0] product;
+                wire [ACC_BITS-1:0]      product_acc;
+                wire                     carry;
+                wire [X_BITS+1:0]        once;
+                reg  [X_BITS+1:0]        x3_q;
+                reg  [ACC_BITS-1:0]      sum_q;
                 gw_extend #(.FROM(X_BITS), .TO(X_BITS + 2), .SIGNED(X_SIGNED)) extend_x (
                     .a(x_early[l*X_BITS +: X_BITS]), .y(once));
                 always @(posedge clk) if (ce) x3_q <= once + {once[X_BITS:0], 1'b0};
                 gw_lane_digit #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(M_BITS)) multiply (
                     .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .x3(x3_q), .w(m[l*M_BITS +: M_BITS]),
                     .sum(product), .carry(carry));
+                gw_extend #(.FROM(X_BITS + M_BITS), .TO(ACC_BITS), .SIGNED(1)) extend_product (
+                    .a(product), .y(product_acc));
+                if (M_BITS <= 2) begin : g_carry     // of the only digit
+                    wire [ACC_BITS:0] total = {offset, 1'b1} + {product_acc, carry};
+                    wire              unused = total[0];
+                    always @(posedge clk) if (ce) sum_q <= total[ACC_BITS:1];
+                end else begin : g_no_carry
+                    wire unused = carry;
+                    always @(posedge clk) if (ce) sum_q <= offset + product_acc;
+                end
+                assign sum = sum_q;
             end else begin : g_multiply
-                gw_lane_multiply #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(M_BITS)) multiply (
-                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .w(m[l*M_BITS +: M_BITS]),
-                    .sum(product));
-                assign carry = 1'b0;
+                gw_multiply_add #(
+                    .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .X_LOW(X_LOW), .M_BITS(M_BITS), .M_LOW(M_LOW),
+                    .Y_BITS(ACC_BITS)
+                ) multiply (
+                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .m(m[l*M_BITS +: M_BITS]), .b(offset),
+                    .y(sum));
             end
-            gw_extend #(.FROM(P_BITS), .TO(ACC_BITS), .SIGNED(1)) extend_product (
-                .a(product), .y(product_acc));
-            if (HAS_CARRY) begin : g_carry
-                wire [ACC_BITS:0] total = {b[l*ACC_BITS +: ACC_BITS], 1'b1} + {product_acc, carry};
-                wire              unused = total[0];
-                assign sum_d = total[ACC_BITS:1];
-            end else begin : g_no_carry
-                wire unused = carry;
-                assign sum_d = b[l*ACC_BITS +: ACC_BITS] + product_acc;
-            end
-            always @(posedge clk) if (ce) sum_q <= sum_d;
 
             wire [ACC_BITS-1:0] p;
             if (HAS_KNEE) begin : g_knee
@@ -150,12 +149,12 @@ module gw_requantize #(
                 always @(posedge clk) if (ce) begin
                     lowered_q <= MIDDLE[ACC_BITS-1:0]
                                - {{(ACC_BITS-DROP_BITS){1'b0}}, d[l*DROP_BITS +: DROP_BITS]};
-                    p_q <= sum_q + (sum_q[ACC_BITS-1] ? lowered_q : MIDDLE[ACC_BITS-1:0]);
+                    p_q <= sum + (sum[ACC_BITS-1] ? lowered_q : MIDDLE[ACC_BITS-1:0]);
                 end
                 assign p = p_q;
             end else begin : g_line
                 wire unused_d = d[l*DROP_BITS];
-                assign p = sum_q;
+                assign p = sum;
             end
 
             // Shifted and clamped.

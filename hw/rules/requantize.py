@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from ...compiler.ir.graph import Const, Node, Value
-from ...compiler.ir.ops import Conv2d, MatMul, MaxPool
-from ...compiler.ir.ops.linear import sum_bounds
+from ...compiler.ir.graph import Const, Value
+from ...compiler.ir.reach import channel_reach
 from ...compiler.ir.types import Int
-from ..design import Instance, Stream
-from ..requantize import Reach, Requantization, requantization
+from ..design import FAMILIES, Instance, Stream
+from ..requantize import Requantization, requantization
 from ..units.requantize import (
     REQUANTIZE,
+    cut_for,
     drop_memory,
     factor_memory,
     offset_memory,
@@ -35,25 +35,11 @@ def _found(table: Const, value: Value, x: Int, knee: int) -> Requantization | No
 
     Where one line does not do, two may that part at the result's 0, as with halves away from zero.
     """
-    reach = _reach(value, len(table.value)) if value.type.dtype == x else None
+    reach = channel_reach(value, len(table.value)) if value.type.dtype == x else None
     found = requantization(table.value, x, reach=reach)
     if found is None and 0 < knee < table.value.shape[1]:
         found = requantization(table.value, x, knee, reach)
     return found
-
-
-def _reach(value: Value, rows: int) -> Reach | None:
-    """What each channel's sums can be, behind a product and perhaps a max-pool."""
-    while isinstance(value, Node) and isinstance(value.op, MaxPool):
-        value = value.inputs[0]
-    if not isinstance(value, Node) or not isinstance(value.op, MatMul | Conv2d) or value.type.dtype.bipolar:
-        return None
-    x, w, *bias = value.inputs
-    matrix = w.value.reshape(-1, w.value.shape[-1])
-    if matrix.shape[1] != rows:
-        return None
-    padded = any(getattr(value.op, "pads", ()))
-    return sum_bounds(x.type.dtype, matrix, bias[0].value if bias else None, padded)
 
 
 def _line(layer: Layer) -> Requantization | None:
@@ -79,8 +65,9 @@ def _folds(layer: Layer) -> Iterator[Fold]:
     channels, rows = layer.node.type.shape[-1], len(found.factor)
     for pe in divisors(channels):
         for rom in (LUTS, BLOCK) if rows > pe else (LUTS,):
-            for dsp in (False, True):
-                yield RequantizeFold(pe, pe, rom, dsp)
+            yield RequantizeFold(pe, pe, rom)
+            for family in FAMILIES:  # their blocks' sides decide where a product is cut
+                yield RequantizeFold(pe, pe, rom, dsp=True, family=family)
 
 
 def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
@@ -94,6 +81,8 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
         "X_BITS": layer.x.bits,
         "X_SIGNED": int(layer.x.signed),
     }
+    if fold.family:
+        params = cut_for(params, fold.family)
     beats = node.type.size // fold.pe
     memories = {
         "FACTORS": partial(factor_memory, found, fold.pe),

@@ -15,8 +15,8 @@ BLOCK, LUTS = 1, 2  # ROM_STYLE and RAM_STYLE
 @dataclass(frozen=True)
 class Fold:
     """How far a layer is shared in time: ``pe`` results and ``simd`` inputs at once, where ROMs live,
-    whether products may take DSP blocks, whether equal bits are counted in LUTs of six inputs, and whether
-    two rows share each multiplication."""
+    whether products may take DSP blocks, whether equal bits are counted in LUTs of six inputs, whether two
+    rows share each multiplication, and the only FPGA family that it is for (empty: any)."""
 
     pe: int
     simd: int
@@ -24,6 +24,7 @@ class Fold:
     dsp: bool = False
     lut6: bool = False
     pair: bool = False
+    family: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..design import Resources
-from .ram import blocks
+from .ram import rom_blocks
 
 # The fewest bits of a ROM per block for which Yosys 0.70 takes block RAM of its own accord, not LUTs.
 _ROM_BITS = {"ecp5": 3000, "ice40": 1500, "gowin": 3000, "xc7": 10000, "xcup": 10000}
@@ -55,6 +55,17 @@ def dsp_blocks(a: int, b: int, family: str) -> float:
     return min(parts(a, wide) * parts(b, narrow), parts(a, narrow) * parts(b, wide))
 
 
+def cuts(a: int, b: int, family: str) -> tuple[int, int]:
+    """Bits of the unsigned low parts into which two signed operands of a and b bits are cut so that each
+    product of parts is one DSP block's: the cut of fewest blocks; 0 for an operand that stays whole."""
+
+    def cut(sides: tuple[int, int]) -> tuple[int, int]:
+        return tuple(side - 1 if bits > side else 0 for bits, side in zip((a, b), sides, strict=True))
+
+    wide, narrow = _DSP_SIDES[family]
+    return min(cut((wide, narrow)), cut((narrow, wide)), key=lambda lows: sum(low > 0 for low in lows))
+
+
 def pairs(x_bits: int, w_bits: int, x_signed: bool) -> bool:
     """Whether a DSP block of some family makes two products of x and a weight (``gw_lane_pair``)."""
     sides = x_bits + (not x_signed), 2 * w_bits + x_bits
@@ -62,7 +73,7 @@ def pairs(x_bits: int, w_bits: int, x_signed: bool) -> bool:
 
 
 def _in_blocks(words: int, bits: int, family: str) -> bool:
-    halves = blocks(words, bits, family) * (2 if family in LUT6 else 1)
+    halves = rom_blocks(words, bits, family) * (2 if family in LUT6 else 1)
     return words * bits / halves >= _ROM_BITS[family]
 
 
@@ -75,7 +86,7 @@ def rom(words: int, bits: int, style: int, out_reg: bool, family: str) -> Resour
     if words == 1:
         return Resources()
     if style == 1 or (style == 0 and _in_blocks(words, bits, family)):
-        return Resources(ff=bits * out_reg, bram=blocks(words, bits, family), stored_bits=words * bits)
+        return Resources(ff=bits * out_reg, bram=rom_blocks(words, bits, family), stored_bits=words * bits)
     columns = min(bits, 2 ** min(words, 60) - 2)
     if family in LUT6:
         luts = -(-words // 64)

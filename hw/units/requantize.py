@@ -1,5 +1,6 @@
 """gw_requantize: cycles, resources and memories."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ..design import Memory, Resources, Unit
 from ..requantize import Requantization, code_range
-from .fabric import adder, rom
+from .fabric import adder, cuts, product, rom
 from .matrix_vector import LANE_DIGITS, bias_memory, lane_resources
 from .ram import clog2
 
@@ -21,30 +22,62 @@ def _interval(p: SimpleNamespace) -> int:
 
 
 def _lane_clocks(p: SimpleNamespace) -> int:
+    """From operands to products, or the parts of one."""
     return (p.M_BITS + 1) // 2 if p.LANE == LANE_DIGITS else 1
 
 
+def _cut(p: SimpleNamespace) -> bool:
+    return p.LANE != LANE_DIGITS and p.X_LOW + p.M_LOW > 0
+
+
 def _latency(p: SimpleNamespace) -> int:
-    return _lead(p) + _lane_clocks(p) + 2 + (p.D_BITS > 0)
+    return _lead(p) + _lane_clocks(p) + _cut(p) + 2 + (p.D_BITS > 0)
+
+
+def _digit_sum(p: SimpleNamespace, family: str) -> Resources:
+    """The product in LUTs, three times x before it and the sum with the offset behind."""
+    row = lane_resources(SimpleNamespace(**vars(p), SIMD=1, W_BITS=p.M_BITS), family)
+    lut = adder(p.X_BITS + 2, family) + adder(p.ACC_BITS, family)
+    return row + Resources(lut=lut, ff=p.X_BITS + 2 + p.ACC_BITS)
+
+
+def _one_product(x: int, m: int, x_signed: bool, family: str) -> Resources:
+    """The product of two parts, which the tool joins itself where one block is too narrow for them."""
+    used = product(x, m, family, x_signed)
+    return used + Resources(lut=(used.dsp > 1) * 0.85 * adder(x + m, family))
+
+
+def _product_sum(p: SimpleNamespace, family: str) -> Resources:
+    """gw_multiply_add."""
+    x_parts = [(p.X_BITS - p.X_LOW, bool(p.X_SIGNED))] + [(p.X_LOW, False)] * (p.X_LOW > 0)
+    m_parts = [p.M_BITS - p.M_LOW] + [p.M_LOW + 1] * (p.M_LOW > 0)
+    used = sum((_one_product(x, m, s, family) for x, s in x_parts for m in m_parts), Resources())
+    below = 0 if p.X_LOW and p.M_LOW else p.X_LOW + p.M_LOW  # bits of the offset that no product meets yet
+    used += Resources(lut=adder(p.ACC_BITS - below, family), ff=p.ACC_BITS)
+    if _cut(p):
+        low = min(p.X_LOW, p.M_LOW)
+        across = p.ACC_BITS - low
+        used += Resources(lut=adder(across, family) * (1 + (low > 0)), ff=across + p.ACC_BITS)
+    return used
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Against Yosys 0.70 on 5 configurations of ECP5 and one of iCE40: DSP blocks exact, LUTs 7 % low to 15 %
-    high, registers up to 18 % high (xc7 puts delays into LUTs: registers far too many, LUTs 15 % low)."""
+    """Against Yosys 0.70 on 11 configurations of ECP5: DSP blocks exact, LUTs up to 11 % and registers 17 %
+    high, 12 registers low in the smallest. On 4 each of iCE40, Gowin and xc7 registers are up to 80 % high,
+    since blocks and LUTs hold some; on Gowin, where narrow parts' products go to LUTs, those are up to 45 %
+    low."""
     folds, levels = p.C // p.PE, clog2(p.TOP + 1)
-    row = lane_resources(SimpleNamespace(**vars(p), SIMD=1, W_BITS=p.M_BITS), family)
-    joins = (row.dsp > 1) * adder(p.X_BITS + p.M_BITS, family)  # of the parts of a wide product
+    lane = (_digit_sum if p.LANE == LANE_DIGITS else _product_sum)(p, family)
     clamp = (p.ACC_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
-    lut = row.lut + joins * 0.85 + adder(p.ACC_BITS, family) + clamp
-    ff = row.ff + p.X_BITS * _lead(p) + p.ACC_BITS - p.SHIFT + p.OUT_BITS
-    if p.LANE == LANE_DIGITS:
-        lut, ff = lut + adder(p.X_BITS + 2, family), ff + p.X_BITS + 2
+    lane += Resources(lut=clamp, ff=p.X_BITS * _lead(p) - p.SHIFT + p.OUT_BITS)
     if p.D_BITS:
         # The lowered middle and the sum with it; a multiplexer in front of an adder is no part of its LUTs.
-        lut, ff = lut + adder(p.D_BITS, family) + 2 * adder(p.ACC_BITS, family), ff + 2 * p.ACC_BITS
-    used = Resources(lut=p.PE * lut + 2, ff=p.PE * ff + _latency(p), dsp=p.PE * row.dsp)
+        lut = adder(p.D_BITS, family) + 2 * adder(p.ACC_BITS, family)
+        lane += Resources(lut=lut, ff=2 * p.ACC_BITS)
+    used = Resources(lut=p.PE * lane.lut + 2, ff=p.PE * lane.ff + _latency(p), dsp=p.PE * lane.dsp)
     if folds > 1:
-        used += Resources(lut=2 * clog2(folds), ff=clog2(folds) * (_lead(p) + _lane_clocks(p) - 1))
+        delays = _lead(p) + _lane_clocks(p) - 1 + (_cut(p) and p.D_BITS > 0)
+        used += Resources(lut=2 * clog2(folds), ff=clog2(folds) * delays)
     used += rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family)
     if p.D_BITS:
         used += rom(folds, p.PE * p.D_BITS, p.ROM_STYLE, True, family)
@@ -54,7 +87,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
 def requantize_parameters(
     found: Requantization, x: Int, y: Int, bias: int, channels: int, pe: int, lane: int, rom_style: int
 ) -> dict[str, int]:
-    """Parameters for ``bias + found.apply(x)``.
+    """Parameters for ``bias + found.apply(x)``, the product whole.
 
     Args:
         x, y: carriers of the streams in and out; ``bias`` is y's code of count 0 (0 for a bipolar y).
@@ -62,11 +95,18 @@ def requantize_parameters(
         lane: 0 the tool's multiplier, 1 LUTs.
     """
     return {
-        "C": channels, "PE": pe, "X_BITS": x.bits, "X_SIGNED": int(x.signed), "M_BITS": found.factor_bits,
-        "ACC_BITS": found.acc_bits(code_range(x)), "SHIFT": found.shift, "TOP": found.count, "BIAS": bias,
-        "OUT_BITS": y.bits, "D_BITS": found.drop_bits, "KNEE": found.knee or 0, "LANE": lane,
-        "ROM_STYLE": rom_style,
+        "C": channels, "PE": pe, "X_BITS": x.bits, "X_SIGNED": int(x.signed), "X_LOW": 0,
+        "M_BITS": found.factor_bits, "M_LOW": 0, "ACC_BITS": found.acc_bits(code_range(x)),
+        "SHIFT": found.shift, "TOP": found.count, "BIAS": bias, "OUT_BITS": y.bits,
+        "D_BITS": found.drop_bits, "KNEE": found.knee or 0, "LANE": lane, "ROM_STYLE": rom_style,
     }  # fmt: skip
+
+
+def cut_for(params: Mapping[str, int], family: str) -> dict[str, int]:
+    """The parameters, with operands cut so that each product of parts fits a DSP block of ``family``."""
+    p = SimpleNamespace(**params)
+    x_low, m_low = cuts(p.X_BITS + (not p.X_SIGNED), p.M_BITS, family)
+    return {**params, "X_LOW": x_low, "M_LOW": m_low}
 
 
 def factor_memory(found: Requantization, pe: int) -> Memory:
@@ -91,12 +131,12 @@ def _rows(values: np.ndarray, pe: int) -> np.ndarray:
 REQUANTIZE = Unit(
     module="gw_requantize",
     params=(
-        "C", "PE", "X_BITS", "X_SIGNED", "M_BITS", "ACC_BITS", "SHIFT", "TOP", "BIAS", "OUT_BITS", "D_BITS",
-        "KNEE", "LANE", "ROM_STYLE", "FACTORS", "OFFSETS", "DROPS",
+        "C", "PE", "X_BITS", "X_SIGNED", "X_LOW", "M_BITS", "M_LOW", "ACC_BITS", "SHIFT", "TOP", "BIAS",
+        "OUT_BITS", "D_BITS", "KNEE", "LANE", "ROM_STYLE", "FACTORS", "OFFSETS", "DROPS",
     ),
     files=(
         "gw_requantize.v", "gw_adder_tree.v", "gw_counter.v", "gw_delay.v", "gw_extend.v", "gw_lane_digit.v",
-        "gw_lane_multiply.v", "gw_rom.v",
+        "gw_lane_multiply.v", "gw_multiply_add.v", "gw_rom.v", "gw_vector_pipe.v",
     ),
     interval=_interval,
     latency=_latency,
