@@ -53,9 +53,16 @@ def in_blocks(words: int, bits: int, style: int, family: str) -> bool:
     return small * ram.small_cost >= _block_count(ram, words, bits) * ram.cost
 
 
-def blocks(words: int, bits: int, family: str) -> float:
-    """Block RAMs of a memory, in the shape that needs fewest; halves of a BRAM36 on Xilinx."""
-    return _block_count(_RAM[family], words, bits) * _RAM[family].bram
+def rom_blocks(words: int, bits: int, family: str, ports: int = 1) -> float:
+    """Block RAMs of a ROM read through so many ports, in the shape that needs fewest; halves of a BRAM36 on
+    Xilinx.
+
+    Yosys 0.70 fills blocks across the rows of them: a ROM as deep as r blocks is one of r * bits columns.
+    Of two ports each is at most half as wide as a block's only one.
+    """
+    ram = _RAM[family]
+    widest = max(ram.blocks) // ports
+    return ram.bram * min(_up(bits * _up(words, d), w) for w, d in ram.blocks.items() if w <= widest)
 
 
 def _block_count(ram: _Family, words: int, bits: int) -> int:
