@@ -26,11 +26,11 @@ from .rules.activation import ARGMAX
 from .rules.conv_transpose import CONV_TRANSPOSE
 from .rules.elementwise import ELEMENTWISE
 from .rules.grouped import CONV2D
+from .rules.limit import THRESHOLDS
 from .rules.linear import MATMUL
 from .rules.lookup import LOOKUPS
 from .rules.movement import CONCATS, PADS, REORDER, SLICES
 from .rules.pooling import MAXPOOL
-from .rules.requantize import THRESHOLDS
 from .rules.shape import RESHAPE
 from .rules.sums import REDUCE_SUM, SUMPOOL
 

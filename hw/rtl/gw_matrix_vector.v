@@ -1,10 +1,12 @@
 // Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS. With GROUPS matrices, vector
-// v has matrix v modulo GROUPS.
+// v has matrix v modulo GROUPS. With TOP_BIT the highest bit of acc[j] leaves, nothing else of it, and acc of
+// lanes 3 and 5 is bias[j] + how many i have w[j][i] = x[i]. A bias of 2**(ACC_BITS-1) - t makes that bit
+// whether the sum, or the number, has reached t.
 //
 // One piece of work: one vector, MW/SIMD beats of SIMD elements in, MH/PE beats of PE sums out.
 // Interval: (MW/SIMD)*(MH/PE) clocks. During the first MW/SIMD of them it takes a beat a clock and keeps it;
 // for the other rows it reads its buffer and takes nothing.
-// Latency, first beat in to first beat out: MW/SIMD + 4 + L clocks, plus 1 for LANE 1, where L is the
+// Latency, first beat in to first beat out: MW/SIMD + 3 + L clocks, plus 1 for LANE 1, where L is the
 // latency of the lane module: 1 + $clog2(SIMD), and for LANE 1 also (W_BITS+1)/2 - 1; for LANE 3,
 // 1 + $clog2(ceil(SIMD/4)); for LANE 5, 3 + $clog2(ceil(SIMD/18)).
 //
@@ -27,10 +29,11 @@ module gw_matrix_vector #(
     parameter X_SIGNED  = 0,     // 1: x is two's complement
     parameter W_BITS    = 4,     // bits of a weight
     parameter LANE      = 1,     // see above
-    parameter ACC_BITS  = 16,    // bits of an element out
+    parameter ACC_BITS  = 16,    // bits of a sum
     parameter ROM_STYLE = 0,     // weights: 0 the tool chooses, 1 block RAM, 2 LUTs
     parameter HAS_BIAS  = 0,     // 0: no bias, and BIAS is not read
     parameter GROUPS    = 1,     // matrices, one after the other
+    parameter TOP_BIT   = 0,     // 1: one bit of each sum leaves, see above
     parameter WEIGHTS   = "",    // $readmemh file, GROUPS*(MW/SIMD)*(MH/PE) words of PE*SIMD*W_BITS bits
     parameter BIAS      = ""     // $readmemh file, GROUPS*MH/PE words of PE*ACC_BITS bits
 ) (
@@ -39,7 +42,7 @@ module gw_matrix_vector #(
     input  wire [SIMD*X_BITS-1:0]  s_tdata,
     input  wire                    s_tvalid,
     output wire                    s_tready,
-    output wire [PE*ACC_BITS-1:0]  m_tdata,
+    output wire [PE*(TOP_BIT != 0 ? 1 : ACC_BITS)-1:0] m_tdata,
     output wire                    m_tvalid,
     input  wire                    m_tready
 );
@@ -48,8 +51,6 @@ module gw_matrix_vector #(
     localparam SLOT_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1;
     localparam WORDS = SLOTS * FOLDS * GROUPS;
     localparam ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
-    localparam BIAS_WORDS = FOLDS * GROUPS;
-    localparam BIAS_ADDR_BITS = BIAS_WORDS > 1 ? $clog2(BIAS_WORDS) : 1;
 
     // Clocks from a beat in to: operands at the lanes; the lanes' sum at the accumulator.
     localparam OPERANDS = LANE == 1 ? 4 : 3;
@@ -222,78 +223,36 @@ module gw_matrix_vector #(
         end
     endgenerate
 
-    // Start values of the sums: the bias; lanes 3 and 5 count equal bits p and want 2p - MW. ---------------
-    wire [PE*ACC_BITS-1:0] start;
-    localparam [31:0] MINUS_MW = COUNTS ? -MW : 0;
-    wire [ACC_BITS-1:0] offset;
-    gw_extend #(.FROM(32), .TO(ACC_BITS), .SIGNED(1)) extend_offset (.a(MINUS_MW), .y(offset));
+    // Sums over slots. ------------------------------------------------------------------------------------
+    // Lanes 3 and 5 count equal bits p and want 2p - MW, but a limit for p is as good as one for that.
+    localparam DOUBLE = COUNTS && TOP_BIT == 0;
+    localparam LEAD = DOUBLE ? 3 : 2;
 
-    generate
-        if (HAS_BIAS != 0) begin : g_bias
-            // The ROM takes two clocks, the offset one more.
-            localparam LEAD = COUNTS ? 3 : 2;
-            wire [BIAS_ADDR_BITS-1:0] fold;
-            wire [PE*ACC_BITS-1:0]    bias;
-            wire                      unused;
-            gw_counter #(.COUNT(BIAS_WORDS)) fold_counter (
-                .clk(clk), .rst(rst), .step(ce && valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
-                .value(fold), .last(unused));
-            gw_rom #(
-                .BITS(PE*ACC_BITS), .DEPTH(BIAS_WORDS), .STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE), .OUT_REG(1),
-                .FILE(BIAS)
-            ) biases (.clk(clk), .ce(ce), .addr(fold), .data(bias));
-            if (COUNTS) begin : g_offset
-                reg [PE*ACC_BITS-1:0] start_q;
-                for (i = 0; i < PE; i = i + 1) begin : g_row
-                    always @(posedge clk) begin
-                        if (ce) start_q[i*ACC_BITS +: ACC_BITS] <= bias[i*ACC_BITS +: ACC_BITS] + offset;
-                    end
-                end
-                assign start = start_q;
-            end else begin : g_plain
-                assign start = bias;
-                wire unused_offset = &{1'b0, offset};
-            end
-        end else begin : g_no_bias
-            assign start = {PE{offset}};
-        end
-    endgenerate
-
-    // Accumulators, which are also the output register: a sum stays until it has left. -------------------
-    reg [PE*ACC_BITS-1:0] acc_q;
-    assign m_tdata = acc_q;
-
-    generate
-        for (i = 0; i < PE; i = i + 1) begin : g_acc
-            wire [ACC_BITS-1:0] base;
-            wire [ACC_BITS-1:0] addend;
-            if (SLOTS > 1) begin : g_again
-                assign base = first_q[SUMS-1] ? start[i*ACC_BITS +: ACC_BITS] : acc_q[i*ACC_BITS +: ACC_BITS];
-            end else begin : g_once
-                assign base = start[i*ACC_BITS +: ACC_BITS];
-                wire unused_first = first_q[SUMS-1];
-            end
-            if (COUNTS) begin : g_double
-                gw_extend #(.FROM(SUM_BITS + 1), .TO(ACC_BITS), .SIGNED(0)) extend (
-                    .a({sum[i*SUM_BITS +: SUM_BITS], 1'b0}), .y(addend));
-            end else begin : g_as_is
-                gw_extend #(.FROM(SUM_BITS), .TO(ACC_BITS), .SIGNED(1)) extend (
-                    .a(sum[i*SUM_BITS +: SUM_BITS]), .y(addend));
-            end
-            if (HAS_CARRY && (LANE != 6 || i % 2 == 1)) begin : g_carry
-                wire [ACC_BITS:0] total = {base, 1'b1} + {addend, carry[i]};
-                wire              unused = total[0];
-                always @(posedge clk) begin
-                    if (ce && valid_q[SUMS-1]) acc_q[i*ACC_BITS +: ACC_BITS] <= total[ACC_BITS:1];
-                end
-            end else begin : g_plain
-                wire unused = carry[i];
-                always @(posedge clk) begin
-                    if (ce && valid_q[SUMS-1]) acc_q[i*ACC_BITS +: ACC_BITS] <= base + addend;
-                end
-            end
-        end
-    endgenerate
+    gw_accumulator #(
+        .PE(PE),
+        .SUM_BITS(SUM_BITS),
+        .SIGNED(COUNTS ? 0 : 1),
+        .DOUBLE(DOUBLE ? 1 : 0),
+        .CARRY(LANE == 6 ? 2 : HAS_CARRY ? 1 : 0),
+        .ACC_BITS(ACC_BITS),
+        .ONCE(SLOTS == 1 ? 1 : 0),
+        .OFFSET(DOUBLE ? -MW : 0),
+        .HAS_BIAS(HAS_BIAS),
+        .BIAS_WORDS(FOLDS * GROUPS),
+        .ROM_STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE),
+        .TOP_BIT(TOP_BIT),
+        .BIAS(BIAS)
+    ) sums (
+        .clk(clk),
+        .rst(rst),
+        .ce(ce),
+        .soon(valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
+        .valid(valid_q[SUMS-1]),
+        .first(first_q[SUMS-1]),
+        .sum(sum),
+        .carry(carry),
+        .data(m_tdata)
+    );
 endmodule
 
 `default_nettype wire

@@ -42,7 +42,7 @@ def _lower_threshold(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
     if op.step == 1 << shift and -(1 << _BIAS_BITS) <= op.bias < 1 << _BIAS_BITS:
         return (_counting(layer, fold, layer.y, op.bias, shift),)
     counts = Int(0, count)
-    return _counting(layer, fold, counts, 0, 0), _spread(layer, fold, counts)
+    return _counting(layer, fold, counts, 0, 0), spread(layer, fold, counts)
 
 
 def _counting(layer: Layer, fold: Fold, y: Int, bias: int, shift: int) -> Instance:
@@ -63,7 +63,7 @@ def _counting(layer: Layer, fold: Fold, y: Int, bias: int, shift: int) -> Instan
     )  # fmt: skip
 
 
-def _spread(layer: Layer, fold: Fold, counts: Int) -> Instance:
+def spread(layer: Layer, fold: Fold, counts: Int) -> Instance:
     """The results that counts stand for, from a table: steps that no shift makes."""
     op = layer.node.op
     table = op.bias + op.step * np.arange(counts.hi + 1)[None]

@@ -96,7 +96,7 @@ def _group_products(layer: Layer, fold: Fold, windows: Stream) -> Instance:
     _, weights, *bias = layer.node.inputs
     outputs, groups = weights.type.shape[-1], layer.node.op.groups
     mw, mh = prod(weights.type.shape[:3]), outputs // groups
-    params = {"MW": mw, "MH": mh, "SIMD": fold.simd, "GROUPS": groups} | _common(layer, fold)
+    params = {"MW": mw, "MH": mh, "SIMD": fold.simd, "GROUPS": groups, "TOP_BIT": 0} | _common(layer, fold)
     matrices = weights.value.reshape(mw, groups, mh).transpose(1, 0, 2)
     if fold.pair:
         params |= {"LANE": LANE_PAIR, "W_BITS": paired_bits(weights.type.dtype)}

@@ -86,7 +86,7 @@ def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
         "MW": mw, "MH": mh, "PE": fold.pe, "SIMD": fold.simd,
         "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": w_bits, "LANE": lane,
         "ACC_BITS": layer.y.bits, "ROM_STYLE": fold.rom, "HAS_BIAS": int(bool(bias)),
-        "GROUPS": 1,
+        "GROUPS": 1, "TOP_BIT": 0,
     }  # fmt: skip
     memories = {"WEIGHTS": partial(_weights, matrix, fold, w_bits)}
     if bias:

@@ -11,6 +11,7 @@ from .fabric import LUT6, adder, adders, product, rom, tree
 from .ram import clog2, ram_resources
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6, LANE_PAIR = range(7)
+COUNTING = (LANE_XNOR, LANE_XNOR6)  # lanes that add how many pairs of bits are equal
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
 _CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0))
@@ -139,7 +140,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     used += rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
     if p.HAS_BIAS:
         used += rom(folds * p.GROUPS, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
-        if p.LANE in (LANE_XNOR, LANE_XNOR6):
+        if p.LANE in COUNTING and not p.TOP_BIT:
             used += Resources(lut=p.PE * adder(p.ACC_BITS, family), ff=p.PE * p.ACC_BITS)
     return used
 
@@ -197,6 +198,23 @@ def bias_memory(b: np.ndarray, pe: int, acc_bits: int) -> Memory:
     return Memory(_pack(np.asarray(b, dtype=np.int64).reshape(-1, pe), acc_bits), pe * acc_bits)
 
 
+def limit_start(
+    limits: np.ndarray, low: np.ndarray, high: np.ndarray, counted: bool, terms: int
+) -> tuple[np.ndarray, int]:
+    """BIAS and ACC_BITS with which the highest bit of each sum is whether it has reached its limit.
+
+    Args:
+        limits: int64 (MH,); low, high: the least and greatest that the sums can be, int64 (MH,).
+        counted: whether the lanes add how many of ``terms`` pairs of {-1, +1} are equal, instead of sums.
+    """
+    limits = np.clip(limits, low, high + 1)  # beyond, every limit tells the same
+    if counted:
+        limits, low, high = ((v + terms + 1) // 2 for v in (limits, low, high))
+    above, below = int((high - limits).max()), int((limits - low).max())
+    bits = max(above.bit_length() if above > 0 else 0, (below - 1).bit_length() if below > 0 else 0) + 1
+    return (1 << bits - 1) - limits, bits
+
+
 MATRIX_VECTOR = Unit(
     module="gw_matrix_vector",
     params=(
@@ -212,11 +230,13 @@ MATRIX_VECTOR = Unit(
         "ROM_STYLE",
         "HAS_BIAS",
         "GROUPS",
+        "TOP_BIT",
         "WEIGHTS",
         "BIAS",
     ),
     files=(
         "gw_matrix_vector.v",
+        "gw_accumulator.v",
         "gw_lane_buffer.v",
         "gw_lane_digit.v",
         "gw_lane_multiply.v",

@@ -1,7 +1,5 @@
 """gw_matrix_vector against x @ w + b: values, interval and latency."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
-from gatewright.hw.design import FAMILIES, Memory, Stream
+from gatewright.hw.design import FAMILIES, Memory
 from gatewright.hw.units.matrix_vector import (
     MATRIX_VECTOR,
     bias_memory,
@@ -17,106 +15,7 @@ from gatewright.hw.units.matrix_vector import (
     paired_weights,
     weight_memory,
 )
-from gatewright.sim.rtl import Simulation, compile_rtl
-
-RTL = Path(__file__).parents[2] / "hw" / "rtl"
-BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair")
-VECTORS = 5
-
-
-def two_complement(bits: int) -> Int:
-    return Int(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-
-
-def draw(random: np.random.Generator, values: Int, shape) -> np.ndarray:
-    return values.lo + values.step * random.integers(0, values.levels, shape)
-
-
-@dataclass
-class Case:
-    """A unit with random contents, its input words and the output words expected."""
-
-    params: dict
-    memories: dict
-    source: Stream
-    sink: Stream
-    words: list[int]
-    expected: list[int]
-
-    @property
-    def p(self) -> SimpleNamespace:
-        return SimpleNamespace(**self.params)
-
-    def compile(self, tool: str = "icarus") -> Simulation:
-        unit = MATRIX_VECTOR
-        files = [RTL / name for name in unit.files]
-        return compile_rtl(
-            unit.module, files, self.params, self.source.bits, self.sink.bits,
-            memories=self.memories, tool=tool,
-        )  # fmt: skip
-
-
-def make(
-    seed: int,
-    lane: int,
-    shape,
-    x: Int,
-    w: Int,
-    acc_bits: int,
-    bias: bool,
-    rom_style: int = 0,
-    groups: int = 1,
-) -> Case:
-    mw, mh, pe, simd = shape
-    random = np.random.default_rng([seed, lane])
-    xs, ws = draw(random, x, (VECTORS, groups, mw)), draw(random, w, (groups, mw, mh))
-    b = draw(random, two_complement(acc_bits + 2), (groups, mh)) * bias
-    xs[0], xs[1] = x.lo, x.hi  # the extremes meet every weight
-    ws[:, :, 0] = w.lo
-    w_bits, stored = w.bits, ws
-    if lane == 6:  # two rows a multiplier, whose memory may need one bit more
-        w_bits, stored = w.bits + 1, paired_weights(ws)
-    memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar)}
-    if bias:
-        memories["b.mem"] = bias_memory(b.ravel(), pe, acc_bits)
-    params = {
-        "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
-        "W_BITS": w_bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
-        "GROUPS": groups, "WEIGHTS": "w.mem", "BIAS": "b.mem" if bias else "",
-    }  # fmt: skip
-    source, sink = Stream(x, simd, mw // simd), Stream(two_complement(acc_bits), pe, mh // pe)
-    words = {name: (memory.words, memory.bits) for name, memory in memories.items()}
-    sums = np.einsum("vgi,gij->vgj", xs, ws) + b
-    return Case(params, words, source, sink, source.pack(xs), sink.pack(sums))
-
-
-def random_case(seed: int, lane: int) -> Case:
-    random = np.random.default_rng([99, seed, lane])
-    pe, simd = random.integers(1, 5) * (1 + (lane == 6)), random.integers(1, 10)
-    slots, folds = random.integers(1, 7), random.integers(1, 5)
-    if seed % 4 == 3:
-        slots, simd, folds = 24, 4, 3  # enough for the vector buffer to be a RAM
-    shape = tuple(int(v) for v in (slots * simd, folds * pe, pe, simd))
-    x_bits, w_bits = int(random.integers(1, 17)), int(random.integers(1, 9))
-    x, w = (two_complement(x_bits) if random.integers(2) else Int(0, 2**x_bits - 1)), two_complement(w_bits)
-    if lane in (3, 4, 5):
-        x = BIPOLAR
-    if lane in (2, 3, 5):
-        w = BIPOLAR
-    whole = x.bits + w.bits + (shape[0] - 1).bit_length() + 1
-    acc_bits = int(random.integers(max(whole - 4, 2), whole + 5))  # narrower wraps, wider extends
-    return make(seed, lane, shape, x, w, acc_bits, bool(random.integers(2)), seed % 3)
-
-
-def check_timing(case: Case, simulation: Simulation) -> None:
-    """Without gaps and stalls: exact latency, and an exact distance of every output beat and vector."""
-    trace = simulation.run(case.words, len(case.expected))
-    assert trace.words == case.expected
-    assert trace.offered - trace.in_clocks[0] == MATRIX_VECTOR.latency(case.p)
-    slots = case.params["MW"] // case.params["SIMD"]
-    assert set(np.diff(trace.out_clocks)) <= {slots}
-    assert set(np.diff(trace.in_clocks[::slots])) == {MATRIX_VECTOR.interval(case.p)}
+from matrix_vector_bench import BIPOLAR, LANES, VECTORS, check_timing, make, random_case, two_complement
 
 
 @pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
@@ -239,7 +138,7 @@ ECP5_MEASURED = {
 def estimate_params(lane: int, x_bits: int, w_bits: int) -> SimpleNamespace:
     return SimpleNamespace(
         MW=64, MH=16, PE=4, SIMD=8, X_BITS=x_bits, X_SIGNED=0, W_BITS=w_bits, LANE=lane, ACC_BITS=16,
-        ROM_STYLE=1, HAS_BIAS=0, GROUPS=1,
+        ROM_STYLE=1, HAS_BIAS=0, GROUPS=1, TOP_BIT=0,
     )  # fmt: skip
 
 
