@@ -44,147 +44,25 @@ module gw_requantize #(
 );
     localparam FOLDS = C / PE;
     localparam FOLD_BITS = FOLDS > 1 ? $clog2(FOLDS) : 1;
-    localparam LEAD = FOLDS > 1 ? 2 : 1;
-    localparam CUT = LANE != 1 && (X_LOW > 0 || M_LOW > 0) ? 1 : 0;
-    // Clocks from a beat in to its product, or the parts of it, which its offset then meets; and to their sum.
-    localparam PRODUCT = LEAD + (LANE == 1 ? (M_BITS + 1) / 2 : 1);
-    localparam SUM = PRODUCT + CUT + 1;
-    localparam HAS_KNEE = D_BITS > 0;
-    localparam CLOCKS = SUM + 1 + (HAS_KNEE ? 1 : 0);
-    localparam K_BITS = $clog2(TOP + 1);
-    localparam V_BITS = ACC_BITS - SHIFT > K_BITS + 1 ? ACC_BITS - SHIFT : K_BITS + 2;
-    localparam [31:0] KNEE_CODE = KNEE;
-    localparam [63:0] MIDDLE = {31'd0, KNEE_CODE, 1'b1} << (SHIFT > 0 ? SHIFT - 1 : 0);
-    localparam [31:0] TOP_CODE = TOP;
-    localparam [31:0] BIAS_CODE = BIAS;
 
-    initial begin
-        if (C % PE != 0) $display("gw_requantize: PE must divide C");
-        if (ACC_BITS <= SHIFT) $display("gw_requantize: ACC_BITS must be more than SHIFT");
-        if (D_BITS > 0 && SHIFT < 1) $display("gw_requantize: SHIFT must be at least 1 with D_BITS");
-        if (TOP < 1) $display("gw_requantize: TOP must be at least 1");
-    end
+    wire                   ce;
+    wire [FOLD_BITS-1:0]   factors_addr;
+    wire [PE*M_BITS-1:0]   factors_data;
+    wire [FOLD_BITS-1:0]   offsets_addr;
+    wire [PE*ACC_BITS-1:0] offsets_data;
 
-    wire                 ce;
-    wire [FOLD_BITS-1:0] fold;
-    gw_vector_pipe #(.FOLDS(FOLDS), .CLOCKS(CLOCKS)) pipe (
-        .clk(clk), .rst(rst), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tvalid(m_tvalid),
-        .m_tready(m_tready), .ce(ce), .fold(fold));
-
-    // Operands, LEAD clocks after the beat; offsets when its product is there. ---------------------------
-    wire [FOLD_BITS-1:0]    late_fold;
-    wire [PE*X_BITS-1:0]    x_early;
-    wire [PE*X_BITS-1:0]    x;
-    wire [PE*M_BITS-1:0]    m;
-    wire [PE*ACC_BITS-1:0]  b;
-
-    gw_delay #(.BITS(PE*X_BITS), .CLOCKS(LEAD - 1)) early_delay (
-        .clk(clk), .ce(ce), .a(s_tdata), .y(x_early));
-    gw_delay #(.BITS(PE*X_BITS), .CLOCKS(1)) x_delay (
-        .clk(clk), .ce(ce), .a(x_early), .y(x));
     gw_rom #(.BITS(PE*M_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(FACTORS)) factors (
-        .clk(clk), .ce(ce), .addr(fold), .data(m));
-    gw_delay #(.BITS(FOLD_BITS), .CLOCKS(PRODUCT - 2)) fold_delay (
-        .clk(clk), .ce(ce), .a(fold), .y(late_fold));
+        .clk(clk), .ce(ce), .addr(factors_addr), .data(factors_data));
     gw_rom #(.BITS(PE*ACC_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(OFFSETS)) offsets (
-        .clk(clk), .ce(ce), .addr(late_fold), .data(b));
-
-    localparam DROP_BITS = HAS_KNEE ? D_BITS : 1;
-    wire [PE*DROP_BITS-1:0] d;                       // the clock before p is summed
-    generate
-        if (HAS_KNEE) begin : g_drops
-            wire [FOLD_BITS-1:0] drop_fold;
-            gw_delay #(.BITS(FOLD_BITS), .CLOCKS(CUT)) drop_delay (
-                .clk(clk), .ce(ce), .a(late_fold), .y(drop_fold));
-            gw_rom #(.BITS(PE*D_BITS), .DEPTH(FOLDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(DROPS)) drops (
-                .clk(clk), .ce(ce), .addr(drop_fold), .data(d));
-        end else begin : g_no_drops
-            assign d = {PE{1'b0}};
-        end
-    endgenerate
-
-    genvar l;
-    generate
-        for (l = 0; l < PE; l = l + 1) begin : g_lane
-            wire [ACC_BITS-1:0] offset = b[l*ACC_BITS +: ACC_BITS];
-            wire [ACC_BITS-1:0] sum;
-
-            if (LANE == 1) begin : g_digit
-                wire [X_BITS+M_BITS-1:0] product;
-                wire [ACC_BITS-1:0]      product_acc;
-                wire                     carry;
-                wire [X_BITS+1:0]        once;
-                reg  [X_BITS+1:0]        x3_q;
-                reg  [ACC_BITS-1:0]      sum_q;
-                gw_extend #(.FROM(X_BITS), .TO(X_BITS + 2), .SIGNED(X_SIGNED)) extend_x (
-                    .a(x_early[l*X_BITS +: X_BITS]), .y(once));
-                always @(posedge clk) if (ce) x3_q <= once + {once[X_BITS:0], 1'b0};
-                gw_lane_digit #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(M_BITS)) multiply (
-                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .x3(x3_q), .w(m[l*M_BITS +: M_BITS]),
-                    .sum(product), .carry(carry));
-                gw_extend #(.FROM(X_BITS + M_BITS), .TO(ACC_BITS), .SIGNED(1)) extend_product (
-                    .a(product), .y(product_acc));
-                if (M_BITS <= 2) begin : g_carry     // of the only digit
-                    wire [ACC_BITS:0] total = {offset, 1'b1} + {product_acc, carry};
-                    wire              unused = total[0];
-                    always @(posedge clk) if (ce) sum_q <= total[ACC_BITS:1];
-                end else begin : g_no_carry
-                    wire unused = carry;
-                    always @(posedge clk) if (ce) sum_q <= offset + product_acc;
-                end
-                assign sum = sum_q;
-            end else begin : g_multiply
-                gw_multiply_add #(
-                    .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .X_LOW(X_LOW), .M_BITS(M_BITS), .M_LOW(M_LOW),
-                    .Y_BITS(ACC_BITS)
-                ) multiply (
-                    .clk(clk), .ce(ce), .x(x[l*X_BITS +: X_BITS]), .m(m[l*M_BITS +: M_BITS]), .b(offset),
-                    .y(sum));
-            end
-
-            wire [ACC_BITS-1:0] p;
-            if (HAS_KNEE) begin : g_knee
-                reg [ACC_BITS-1:0] lowered_q;
-                reg [ACC_BITS-1:0] p_q;
-                always @(posedge clk) if (ce) begin
-                    lowered_q <= MIDDLE[ACC_BITS-1:0]
-                               - {{(ACC_BITS-DROP_BITS){1'b0}}, d[l*DROP_BITS +: DROP_BITS]};
-                    p_q <= sum + (sum[ACC_BITS-1] ? lowered_q : MIDDLE[ACC_BITS-1:0]);
-                end
-                assign p = p_q;
-            end else begin : g_line
-                wire unused_d = d[l*DROP_BITS];
-                assign p = sum;
-            end
-
-            // Shifted and clamped.
-            wire [V_BITS-1:0]   shifted;
-            wire                above;
-            wire [K_BITS-1:0]   count;
-            wire [OUT_BITS-1:0] count_out;
-            wire [OUT_BITS-1:0] bias;
-            reg  [OUT_BITS-1:0] y_q;
-            gw_extend #(.FROM(ACC_BITS - SHIFT), .TO(V_BITS), .SIGNED(1)) extend_shifted (
-                .a(p[ACC_BITS-1:SHIFT]), .y(shifted));
-            if (SHIFT > 0) begin : g_cut
-                wire unused_low = &{1'b0, p[SHIFT-1:0]};
-            end
-            if (TOP + 1 == 1 << K_BITS) begin : g_power
-                assign above = shifted[V_BITS-2:K_BITS] != {(V_BITS - 1 - K_BITS){1'b0}};
-            end else begin : g_compare
-                assign above = shifted[V_BITS-2:K_BITS] != {(V_BITS - 1 - K_BITS){1'b0}}
-                            || shifted[K_BITS-1:0] > TOP_CODE[K_BITS-1:0];
-            end
-            assign count = shifted[V_BITS-1] ? {K_BITS{1'b0}}
-                         : above ? TOP_CODE[K_BITS-1:0] : shifted[K_BITS-1:0];
-            gw_extend #(.FROM(K_BITS), .TO(OUT_BITS), .SIGNED(0)) extend_count (
-                .a(count), .y(count_out));
-            gw_extend #(.FROM(32), .TO(OUT_BITS), .SIGNED(1)) extend_bias (
-                .a(BIAS_CODE), .y(bias));
-            always @(posedge clk) if (ce) y_q <= bias + count_out;
-            assign m_tdata[l*OUT_BITS +: OUT_BITS] = y_q;
-        end
-    endgenerate
+        .clk(clk), .ce(ce), .addr(offsets_addr), .data(offsets_data));
+    gw_requantize_fed #(
+        .C(C), .PE(PE), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .X_LOW(X_LOW), .M_BITS(M_BITS), .M_LOW(M_LOW),
+        .ACC_BITS(ACC_BITS), .SHIFT(SHIFT), .TOP(TOP), .BIAS(BIAS), .OUT_BITS(OUT_BITS), .D_BITS(D_BITS),
+        .KNEE(KNEE), .LANE(LANE), .ROM_STYLE(ROM_STYLE), .DROPS(DROPS)
+    ) fed (
+        .clk(clk), .rst(rst), .s_tdata(s_tdata), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tdata(m_tdata),
+        .m_tvalid(m_tvalid), .m_tready(m_tready), .rom_ce(ce), .factors_addr(factors_addr),
+        .factors_data(factors_data), .offsets_addr(offsets_addr), .offsets_data(offsets_data));
 endmodule
 
 `default_nettype wire

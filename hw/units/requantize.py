@@ -135,8 +135,9 @@ REQUANTIZE = Unit(
         "OUT_BITS", "D_BITS", "KNEE", "LANE", "ROM_STYLE", "FACTORS", "OFFSETS", "DROPS",
     ),
     files=(
-        "gw_requantize.v", "gw_adder_tree.v", "gw_counter.v", "gw_delay.v", "gw_extend.v", "gw_lane_digit.v",
-        "gw_lane_multiply.v", "gw_multiply_add.v", "gw_rom.v", "gw_vector_pipe.v",
+        "gw_requantize.v", "gw_requantize_fed.v", "gw_adder_tree.v", "gw_counter.v", "gw_delay.v",
+        "gw_extend.v", "gw_lane_digit.v", "gw_lane_multiply.v", "gw_multiply_add.v", "gw_rom.v",
+        "gw_vector_pipe.v",
     ),
     interval=_interval,
     latency=_latency,
