@@ -36,20 +36,11 @@ module gw_lookup #(
         if (PE > 1000) $display("gw_lookup: PE must be at most 1000");
     end
 
-    reg  [1:0]           valid_q;
-    wire                 ce = m_tready || !valid_q[1];
+    wire                 ce;
     wire [FOLD_BITS-1:0] fold;
-    wire                 unused_last;
-
-    assign s_tready = ce;
-    assign m_tvalid = valid_q[1];
-    always @(posedge clk) begin
-        if (rst) valid_q <= 2'b00;
-        else if (ce) valid_q <= {valid_q[0], s_tvalid};
-    end
-
-    gw_counter #(.COUNT(FOLDS)) fold_counter (
-        .clk(clk), .rst(rst), .step(ce && s_tvalid), .value(fold), .last(unused_last));
+    gw_vector_pipe #(.FOLDS(FOLDS), .CLOCKS(2)) pipe (
+        .clk(clk), .rst(rst), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tvalid(m_tvalid),
+        .m_tready(m_tready), .ce(ce), .fold(fold));
 
     genvar l;
     generate

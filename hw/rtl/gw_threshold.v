@@ -43,27 +43,17 @@ module gw_threshold #(
         if (STAGES * PE > 1000) $display("gw_threshold: STAGES*PE must be at most 1000");
     end
 
-    wire ce;
-    assign ce = m_tready || !m_tvalid;
-    assign s_tready = ce;
-
-    reg [CLOCKS-1:0] valid_q;
-    assign m_tvalid = valid_q[CLOCKS-1];
-    always @(posedge clk) begin
-        if (rst) valid_q <= {CLOCKS{1'b0}};
-        else if (ce) valid_q <= {valid_q[CLOCKS-2:0], s_tvalid};
-    end
-
     // Slot j of each is what stage j reads; slot STAGES is the outcome.
     wire [(STAGES+1)*FOLD_BITS-1:0]  fold;
     wire [(STAGES+1)*PE*X_BITS-1:0]  x;
     wire [(STAGES+1)*PE*STAGES-1:0]  found;
-    wire                             unused_last;
+    wire                             ce;
     wire                             unused_ends = &{
         1'b0, fold[STAGES*FOLD_BITS +: FOLD_BITS], x[STAGES*PE*X_BITS +: PE*X_BITS]};
 
-    gw_counter #(.COUNT(FOLDS)) fold_counter (
-        .clk(clk), .rst(rst), .step(ce && s_tvalid), .value(fold[FOLD_BITS-1:0]), .last(unused_last));
+    gw_vector_pipe #(.FOLDS(FOLDS), .CLOCKS(CLOCKS)) pipe (
+        .clk(clk), .rst(rst), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tvalid(m_tvalid),
+        .m_tready(m_tready), .ce(ce), .fold(fold[FOLD_BITS-1:0]));
     assign x[PE*X_BITS-1:0] = s_tdata;
     assign found[PE*STAGES-1:0] = {(PE*STAGES){1'b0}};
 

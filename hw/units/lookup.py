@@ -59,7 +59,7 @@ def lookup_memory(table: np.ndarray, lo: int, x: Int, y: Int, pe: int) -> Memory
 LOOKUP = Unit(
     module="gw_lookup",
     params=("C", "PE", "SHARED", "X_BITS", "OUT_BITS", "ROM_STYLE", "TABLE"),
-    files=("gw_lookup.v", "gw_counter.v", "gw_rom.v"),
+    files=("gw_lookup.v", "gw_counter.v", "gw_rom.v", "gw_vector_pipe.v"),
     interval=_interval,
     latency=_latency,
     resources=_resources,
