@@ -1,14 +1,12 @@
-"""Designs with branches: the reference's integers in RTL under gaps, stalls and resets, in time."""
+"""Designs with branches: forks, joins and FIFOs as the reference has it, in time, and what is refused."""
 
 import json
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dag_bench import CLOCKS, check, designed
 from driver_models import ULX3S, saved
-from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Add, Concat, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold
 from gatewright.compiler.ir.types import Int
@@ -18,68 +16,12 @@ from gatewright.hw.build import assemble
 from gatewright.hw.design import Design, Edge, Instance, Port, Stream, chained
 from gatewright.hw.flow import tools
 from gatewright.hw.layers import layers
-from gatewright.hw.library import closure
 from gatewright.hw.units.fifo import FIFO
 from gatewright.hw.units.fork import FORK
-from gatewright.hw.verilog import memory_files, top_level
-from gatewright.sim.rtl import Simulation, compile_rtl
-from random_dags import quick_folds, random_dag
-from random_nets import frames_for
-from unit_bench import reset_shell
+from gatewright.hw.verilog import top_level
+from random_dags import quick_folds
 
-FRAMES = 10
 ICARUS = (("iverilog", "-g2005", "-o", "tb/tb.vvp", "-c", "tb/files.f"), ("vvp", "-n", "tb/tb.vvp"))
-CLOCKS = 60
-
-
-def compiled(design: Design, reset: int | None = None) -> Simulation:
-    """The design in Icarus; with ``reset``, one that was fed with noise for as many clocks before."""
-    text = top_level(design, "accelerator")
-    bits = design.input.bits, design.output.bits
-    with tempfile.TemporaryDirectory(prefix="gatewright_") as name:
-        files = [Path(name) / "accelerator.v"]
-        files[0].write_text(text)
-        if reset is not None:
-            files.append(Path(name) / "shell.v")
-            files[1].write_text(reset_shell("accelerator", {}, *bits, reset))
-        top = "accelerator" if reset is None else "reset_shell"
-        sources = [*files, *closure([text]).values()]
-        return compile_rtl(top, sources, {}, *bits, memories=memory_files(design))
-
-
-def check(graph: Graph, design: Design, frames: int, simulation: Simulation | None = None, **pattern):
-    """Random frames through the design give the reference's integers; the trace."""
-    data = frames_for(frames, graph, frames)
-    count = design.output.beats * frames
-    trace = (simulation or compiled(design)).run(design.input.pack(data), count, **pattern)
-    got = design.output.unpack(trace.words).reshape(frames, *graph.outputs[0].type.shape)
-    np.testing.assert_array_equal(got, evaluate(graph, data)[0])
-    return trace
-
-
-def designed(seed: int, folding: int = 0, graph: Graph | None = None) -> tuple[Graph, Design]:
-    """A random network and one of its quick foldings."""
-    graph = graph or random_dag(seed)
-    chain = layers(graph)
-    return graph, assemble(graph.name, chain, quick_folds(seed + folding, chain, CLOCKS))
-
-
-@pytest.mark.parametrize("folding", range(2))
-@pytest.mark.parametrize("seed", [304, 308, 310, 318, 326, 329, 339, 353])
-def test_random_dag_equals_the_reference_in_the_interval_told(seed, folding):
-    """Under gaps and stalls; and free-running, where no clock may be lost to a FIFO."""
-    graph, design = designed(seed, 1000 * folding)
-    simulation = compiled(design)
-    check(graph, design, FRAMES, simulation, gap=0.3, stall=0.3, seed=seed)
-    trace = check(graph, design, FRAMES, simulation)
-    ends = np.array(trace.out_clocks[design.output.beats - 1 :: design.output.beats])
-    assert set(np.diff(ends)[FRAMES // 2 :].tolist()) == {design.interval}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(400, 500))
-def test_many_random_dags(seed):
-    test_random_dag_equals_the_reference_in_the_interval_told(seed, 0)
 
 
 def residual(size: int = 4, channels: int = 2) -> Graph:
@@ -96,20 +38,6 @@ def residual(size: int = 4, channels: int = 2) -> Graph:
     first = conv(x, "first")
     total = Add()(Mul()(conv(conv(first, "a"), "b"), Const(np.array([3]))), first, name="sum")
     return Graph((x,), (Threshold()(total, Const(np.arange(-20, 20, 3)[None]), name="out"),), "residual")
-
-
-def test_fifty_different_frames_back_to_back():
-    graph, design = designed(2, graph=residual(3))
-    simulation = compiled(design)
-    check(graph, design, 50, simulation)
-    check(graph, design, 50, simulation, gap=0.1, stall=0.2)
-
-
-@pytest.mark.parametrize("clocks", [40, 111, 230])
-def test_reset_in_mid_frame(clocks):
-    """Whatever is in forks, FIFOs and windows is forgotten."""
-    graph, design = designed(2, graph=residual())
-    check(graph, design, 3, compiled(design, clocks), gap=0.1, stall=0.1)
 
 
 def test_a_skip_holds_what_the_long_branch_delays():

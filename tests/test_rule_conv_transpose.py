@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from dag_bench import check, compiled
 from gatewright.compiler.ir.graph import Const, Graph, Node, input_of
 from gatewright.compiler.ir.ops import ConvTranspose2d
 from gatewright.hw.build import assemble
 from gatewright.hw.layers import layers
 from random_dags import quick_folds
-from test_dags import check, compiled
 
 FRAMES = 6
 INPUTS = [(-1, 1, 2), (0, 1, 1), (0, 15, 1), (-8, 7, 1), (3, 9, 1), (-128, 127, 1)]
