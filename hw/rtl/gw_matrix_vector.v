@@ -46,213 +46,23 @@ module gw_matrix_vector #(
     output wire                    m_tvalid,
     input  wire                    m_tready
 );
-    localparam SLOTS = MW / SIMD;
-    localparam FOLDS = MH / PE;
-    localparam SLOT_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1;
-    localparam WORDS = SLOTS * FOLDS * GROUPS;
+    localparam WORDS = MW / SIMD * (MH / PE) * GROUPS;
     localparam ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
 
-    // Clocks from a beat in to: operands at the lanes; the lanes' sum at the accumulator.
-    localparam OPERANDS = LANE == 1 ? 4 : 3;
-    localparam LANE_CLOCKS = LANE == 3 ? 1 + $clog2((SIMD + 3) / 4)
-                           : LANE == 5 ? 3 + $clog2((SIMD + 17) / 18)
-                           : 1 + $clog2(SIMD) + (LANE == 1 ? (W_BITS + 1) / 2 - 1 : 0);
-    localparam SUMS = OPERANDS + LANE_CLOCKS;
+    wire                      ce;
+    wire [ADDR_BITS-1:0]      addr;
+    wire [PE*SIMD*W_BITS-1:0] data;
 
-    // The lanes' sum, and whether a carry comes with it.
-    localparam SUM_BITS = LANE == 2 ? X_BITS + (X_SIGNED != 0 ? 0 : 1) + $clog2(SIMD)
-                        : LANE == 3 ? 3 + $clog2((SIMD + 3) / 4)
-                        : LANE == 5 ? 5 + $clog2((SIMD + 17) / 18)
-                        : LANE == 4 ? W_BITS + $clog2(SIMD)
-                        : X_BITS + W_BITS + $clog2(SIMD);
-
-    localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
-    localparam HAS_CARRY = LANE == 2 || LANE == 4 || LANE == 6 || (LANE == 1 && W_BITS <= 2);
-
-    initial begin
-        if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
-        if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 6) $display("gw_matrix_vector: LANE must be 0 to 6");
-        if (LANE == 6 && PE % 2 != 0) $display("gw_matrix_vector: PE must be even for LANE 6");
-    end
-
-    // Sequence: slot by slot, row by row. ------------------------------------------------------------
-    wire                 ce;
-    wire                 fill;                       // the first rows: the vector comes in
-    wire                 step;
-    wire                 first;                      // of the beats of a sum
-    wire                 last;
-    wire                 matrices_last;
-    wire                 vector_last;
-    wire [SLOT_BITS-1:0] slot;
-    wire [ADDR_BITS-1:0] addr;
-
-    assign ce = m_tready || !m_tvalid;
-    assign s_tready = ce && fill;
-    assign step = !fill || s_tvalid;
-    assign first = slot == {SLOT_BITS{1'b0}};
-
-    gw_counter #(.COUNT(SLOTS)) slot_counter (
-        .clk(clk), .rst(rst), .step(ce && step), .value(slot), .last(last));
-    gw_counter #(.COUNT(WORDS)) addr_counter (
-        .clk(clk), .rst(rst), .step(ce && step), .value(addr), .last(matrices_last));
-
-    generate
-        if (GROUPS == 1 || FOLDS == 1) begin : g_one_matrix
-            assign vector_last = matrices_last;
-        end else begin : g_matrices
-            wire [$clog2(FOLDS)-1:0] unused_fold;
-            wire                     last_fold;
-            wire                     unused = matrices_last;
-            gw_counter #(.COUNT(FOLDS)) fold_counter (
-                .clk(clk), .rst(rst), .step(ce && step && last), .value(unused_fold), .last(last_fold));
-            assign vector_last = last && last_fold;
-        end
-        if (FOLDS > 1) begin : g_fill
-            reg fill_q;
-            always @(posedge clk) begin
-                if (rst) fill_q <= 1'b1;
-                else if (ce && step && last) fill_q <= vector_last;
-            end
-            assign fill = fill_q;
-        end else begin : g_always_fill
-            assign fill = 1'b1;
-            wire unused = vector_last;
-        end
-    endgenerate
-
-    // Flags that travel with a beat: bit k is seen k+1 clocks after it.
-    reg [SUMS-1:0] valid_q;
-    reg [SUMS-1:0] first_q;
-    reg [SUMS-1:0] last_q;
-    reg            m_tvalid_q;
-    assign m_tvalid = m_tvalid_q;
-    always @(posedge clk) begin
-        if (rst) begin
-            valid_q <= {SUMS{1'b0}};
-            m_tvalid_q <= 1'b0;
-        end else if (ce) begin
-            valid_q <= {valid_q[SUMS-2:0], step};
-            m_tvalid_q <= valid_q[SUMS-1] && last_q[SUMS-1];
-        end
-        if (ce) begin
-            first_q <= {first_q[SUMS-2:0], first};
-            last_q <= {last_q[SUMS-2:0], last};
-        end
-    end
-
-    // Operands. ----------------------------------------------------------------------------------------
-    wire [SIMD*X_BITS-1:0]    x_buffered;            // after 3 clocks
-    wire [SIMD*X_BITS-1:0]    x;                     // after OPERANDS clocks
-    wire [PE*SIMD*W_BITS-1:0] w;
-    wire [ADDR_BITS-1:0]      rom_addr;
-
-    gw_lane_buffer #(.BITS(SIMD*X_BITS), .DEPTH(SLOTS), .FOLDS(FOLDS)) buffer (
-        .clk(clk), .ce(ce), .step(step), .fill(fill), .slot(slot), .d(s_tdata), .q(x_buffered));
-    gw_delay #(.BITS(SIMD*X_BITS), .CLOCKS(OPERANDS - 3)) x_delay (
-        .clk(clk), .ce(ce), .a(x_buffered), .y(x));
-
-    gw_delay #(.BITS(ADDR_BITS), .CLOCKS(OPERANDS - 2)) addr_delay (
-        .clk(clk), .ce(ce), .a(addr), .y(rom_addr));
     gw_rom #(
         .BITS(PE*SIMD*W_BITS), .DEPTH(WORDS), .STYLE(ROM_STYLE), .OUT_REG(1), .FILE(WEIGHTS)
-    ) weights (.clk(clk), .ce(ce), .addr(rom_addr), .data(w));
-
-    // Lanes: PE dot products of SIMD elements. -----------------------------------------------------------
-    wire [PE*SUM_BITS-1:0] sum;
-    wire [PE-1:0]          carry;
-
-    genvar i;
-    generate
-        if (LANE == 1) begin : g_digit
-            // 3x of every element, once for all rows.
-            reg [SIMD*(X_BITS+2)-1:0] x3_q;
-            for (i = 0; i < SIMD; i = i + 1) begin : g_triple
-                wire [X_BITS+1:0] once;
-                gw_extend #(.FROM(X_BITS), .TO(X_BITS + 2), .SIGNED(X_SIGNED)) extend (
-                    .a(x_buffered[i*X_BITS +: X_BITS]), .y(once));
-                always @(posedge clk) begin
-                    if (ce) x3_q[i*(X_BITS+2) +: X_BITS+2] <= once + {once[X_BITS:0], 1'b0};
-                end
-            end
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_digit #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
-                    .clk(clk), .ce(ce), .x(x), .x3(x3_q), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
-                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
-            end
-        end else if (LANE == 2) begin : g_sign_w
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_sign #(.SIMD(SIMD), .V_BITS(X_BITS), .V_SIGNED(X_SIGNED)) dot (
-                    .clk(clk), .ce(ce), .v(x), .s(w[i*SIMD +: SIMD]),
-                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
-            end
-        end else if (LANE == 3) begin : g_xnor
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_xnor #(.SIMD(SIMD)) dot (
-                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]), .count(sum[i*SUM_BITS +: SUM_BITS]));
-                assign carry[i] = 1'b0;
-            end
-        end else if (LANE == 5) begin : g_xnor6
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_xnor6 #(.SIMD(SIMD)) dot (
-                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD +: SIMD]), .count(sum[i*SUM_BITS +: SUM_BITS]));
-                assign carry[i] = 1'b0;
-            end
-        end else if (LANE == 4) begin : g_sign_x
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_sign #(.SIMD(SIMD), .V_BITS(W_BITS), .V_SIGNED(1)) dot (
-                    .clk(clk), .ce(ce), .v(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .s(x),
-                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
-            end
-        end else if (LANE == 6) begin : g_pair
-            for (i = 0; i < PE; i = i + 2) begin : g_rows
-                gw_lane_pair #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dots (
-                    .clk(clk), .ce(ce), .x(x),
-                    .w0(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .w1(w[(i+1)*SIMD*W_BITS +: SIMD*W_BITS]),
-                    .sum0(sum[i*SUM_BITS +: SUM_BITS]), .sum1(sum[(i+1)*SUM_BITS +: SUM_BITS]),
-                    .carry1(carry[i+1]));
-                assign carry[i] = 1'b0;
-            end
-        end else begin : g_multiply
-            for (i = 0; i < PE; i = i + 1) begin : g_row
-                gw_lane_multiply #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
-                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
-                    .sum(sum[i*SUM_BITS +: SUM_BITS]));
-                assign carry[i] = 1'b0;
-            end
-        end
-    endgenerate
-
-    // Sums over slots. ------------------------------------------------------------------------------------
-    // Lanes 3 and 5 count equal bits p and want 2p - MW, but a limit for p is as good as one for that.
-    localparam DOUBLE = COUNTS && TOP_BIT == 0;
-    localparam LEAD = DOUBLE ? 3 : 2;
-
-    gw_accumulator #(
-        .PE(PE),
-        .SUM_BITS(SUM_BITS),
-        .SIGNED(COUNTS ? 0 : 1),
-        .DOUBLE(DOUBLE ? 1 : 0),
-        .CARRY(LANE == 6 ? 2 : HAS_CARRY ? 1 : 0),
-        .ACC_BITS(ACC_BITS),
-        .ONCE(SLOTS == 1 ? 1 : 0),
-        .OFFSET(DOUBLE ? -MW : 0),
-        .HAS_BIAS(HAS_BIAS),
-        .BIAS_WORDS(FOLDS * GROUPS),
-        .ROM_STYLE(ROM_STYLE == 1 ? 0 : ROM_STYLE),
-        .TOP_BIT(TOP_BIT),
-        .BIAS(BIAS)
-    ) sums (
-        .clk(clk),
-        .rst(rst),
-        .ce(ce),
-        .soon(valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
-        .valid(valid_q[SUMS-1]),
-        .first(first_q[SUMS-1]),
-        .sum(sum),
-        .carry(carry),
-        .data(m_tdata)
-    );
+    ) weights (.clk(clk), .ce(ce), .addr(addr), .data(data));
+    gw_matrix_vector_fed #(
+        .MW(MW), .MH(MH), .PE(PE), .SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS),
+        .LANE(LANE), .ACC_BITS(ACC_BITS), .ROM_STYLE(ROM_STYLE), .HAS_BIAS(HAS_BIAS), .GROUPS(GROUPS),
+        .TOP_BIT(TOP_BIT), .BIAS(BIAS)
+    ) fed (
+        .clk(clk), .rst(rst), .s_tdata(s_tdata), .s_tvalid(s_tvalid), .s_tready(s_tready), .m_tdata(m_tdata),
+        .m_tvalid(m_tvalid), .m_tready(m_tready), .rom_ce(ce), .weights_addr(addr), .weights_data(data));
 endmodule
 
 `default_nettype wire

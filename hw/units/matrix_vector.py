@@ -236,6 +236,7 @@ MATRIX_VECTOR = Unit(
     ),
     files=(
         "gw_matrix_vector.v",
+        "gw_matrix_vector_fed.v",
         "gw_accumulator.v",
         "gw_lane_buffer.v",
         "gw_lane_digit.v",
