@@ -1,10 +1,8 @@
 """What a board file may say, and its reading; every table carries the source of its figures."""
 
 import difflib
-import math
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BoardError
+from .table import PIN, Table
 
 FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 PULLS = ("none", "up", "down")
+CORES = ("cortex-a9", "cortex-a53", "cortex-a72", "cortex-a76")
 
-_PIN = re.compile(r"[A-Z]{0,4}[0-9]{1,3}")
 _DEVICE = re.compile(r"[A-Za-z0-9-]+")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -83,12 +82,27 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Processor:
+    """The application cores of ``chip``, all alike; ``core`` is what compilers and simulators call one."""
+
+    chip: str
+    core: str
+    cores: int
+    clock_mhz: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Board:
-    """A board; the pins are None where gatewright knows capacities only (no bitstream)."""
+    """A board with an FPGA (``part``), a processor, or both.
+
+    The pins are None where gatewright knows capacities only (no bitstream). ``default_clock_mhz`` is the
+    FPGA's; the processor's own where there is no FPGA.
+    """
 
     name: str
     title: str
-    part: Part
+    part: Part | None
     default_clock_mhz: float
     source: str
     io_standard: str = ""
@@ -97,6 +111,7 @@ class Board:
     uart: Uart | None = None
     leds: Leds | None = None
     button: Button | None = None
+    processor: Processor | None = None
 
     @property
     def has_bitstream(self) -> bool:
@@ -109,69 +124,6 @@ class Board:
         if self.clock is None or self.uart is None or self.leds is None or self.button is None:
             return ()
         return (self.clock.pin, self.uart.rx_pin, self.uart.tx_pin, self.button.pin, *self.leds.pins)
-
-
-class _Table:
-    """A TOML table whose keys are taken one by one; errors name file, key, rule and value."""
-
-    def __init__(self, where: str, data: dict, path: str = ""):
-        self.where, self.data, self.path = where, dict(data), path
-
-    def fail(self, key: str, rule: str, value: Any) -> BoardError:
-        return BoardError(f"{self.where}: {self.path}{key} must be {rule}, not {value!r}")
-
-    def take(self, key: str, rule: str, accept: Callable[[Any], bool]) -> Any:
-        """The value of ``key``, removed, once ``accept`` agrees."""
-        if key not in self.data:
-            raise BoardError(f"{self.where}: {self.path}{key} must be {rule}, not absent")
-        value = self.data.pop(key)
-        if not accept(value):
-            raise self.fail(key, rule, value)
-        return value
-
-    def text(self, key: str) -> str:
-        return self.take(key, "a text", lambda v: isinstance(v, str) and v.strip() != "")
-
-    def matching(self, key: str, rule: str, pattern: re.Pattern) -> str:
-        return self.take(key, rule, lambda v: isinstance(v, str) and pattern.fullmatch(v) is not None)
-
-    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
-        return self.take(key, f"one of {', '.join(choices)}", lambda v: v in choices)
-
-    def pin(self, key: str) -> str:
-        return self.matching(key, "a pin such as 'G2' or '35'", _PIN)
-
-    def whole(self, key: str, least: int = 1) -> int:
-        def accept(v: Any) -> bool:
-            return isinstance(v, int) and not isinstance(v, bool) and v >= least
-
-        return self.take(key, f"a whole number of at least {least}", accept)
-
-    def number(self, key: str) -> float:
-        def accept(v: Any) -> bool:
-            return isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf
-
-        return self.take(key, "a positive number", accept)
-
-    def flag(self, key: str) -> bool:
-        return self.take(key, "true or false", lambda v: isinstance(v, bool))
-
-    def texts(self, key: str, pattern: re.Pattern | None = None, least: int = 0) -> tuple[str, ...]:
-        def accept(v: Any) -> bool:
-            whole = isinstance(v, list) and len(v) >= least and all(isinstance(i, str) for i in v)
-            return whole and (pattern is None or all(pattern.fullmatch(i) for i in v))
-
-        kind = "texts" if pattern is None else "pins"
-        return tuple(self.take(key, f"a list of at least {least} {kind}", accept))
-
-    def table(self, key: str) -> "_Table":
-        value = self.take(key, "a table", lambda v: isinstance(v, dict))
-        return _Table(self.where, value, f"{self.path}{key}.")
-
-    def done(self) -> None:
-        """Everything must have been taken."""
-        for key in self.data:
-            raise BoardError(f"{self.where}: {self.path}{key} must not be there: no such key")
 
 
 def names() -> tuple[str, ...]:
@@ -201,9 +153,9 @@ def load(name: str) -> Board:
     return _board(_read(files(__package__) / f"{name}.toml"), name, ())
 
 
-def _read(path: Traversable) -> _Table:
+def _read(path: Traversable) -> Table:
     try:
-        return _Table(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+        return Table(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BoardError(f"{path}: a board file must be readable, not {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -233,22 +185,34 @@ def _part(name: str, folders: tuple[Path, ...], board: str) -> Part:
     return part
 
 
-def _board(table: _Table, name: str, folders: tuple[Path, ...]) -> Board:
-    title = table.text("title")
+def _board(table: Table, name: str, folders: tuple[Path, ...]) -> Board:
+    title, source = table.text("title"), table.text("source")
+    processor = _processor(table.table("processor")) if "processor" in table.data else None
+    if processor and "part" not in table.data:
+        table.done()
+        return Board(name, title, None, processor.clock_mhz, source, processor=processor)
     part = _part(table.matching("part", "a file name in parts/", _WORD), folders, table.where)
-    general = (title, part, table.number("default_clock_mhz"), table.text("source"))
+    clock_mhz = table.number("default_clock_mhz")
     # A board with any pin must have them all; one without is good for estimates only.
     wired = any(key in table.data for key in ("io", "clock", "uart", "leds", "button"))
     pins = _pins(table) if wired else {}
     table.done()
-    board = Board(name, *general, **pins)
+    board = Board(name, title, part, clock_mhz, source, processor=processor, **pins)
     for pin in board.pins:
         if board.pins.count(pin) > 1:
             raise BoardError(f"{table.where}: a pin must have one use, not {board.pins.count(pin)}: {pin}")
     return board
 
 
-def _pins(table: _Table) -> dict[str, Any]:
+def _processor(table: Table) -> Processor:
+    chip = table.matching("chip", "a device name", _DEVICE)
+    numbers = (table.one_of("core", CORES), table.whole("cores"), table.number("clock_mhz"))
+    processor = Processor(chip, *numbers, table.text("source"))
+    table.done()
+    return processor
+
+
+def _pins(table: Table) -> dict[str, Any]:
     io, clock, uart = table.table("io"), table.table("clock"), table.table("uart")
     leds, button = table.table("leds"), table.table("button")
     wired = {
@@ -259,7 +223,7 @@ def _pins(table: _Table) -> dict[str, Any]:
             uart.pin("rx_pin"), uart.pin("tx_pin"), uart.whole("baud"), uart.whole("max_baud"),
             uart.text("source"),
         ),
-        "leds": Leds(leds.texts("pins", _PIN, 2), leds.flag("active_low"), leds.text("source")),
+        "leds": Leds(leds.texts("pins", PIN, 2), leds.flag("active_low"), leds.text("source")),
         "button": Button(
             button.pin("pin"), button.flag("active_low"), button.one_of("pull", PULLS), button.text("source")
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,14 +107,16 @@ def output(graph: Graph) -> dict:
 
 
 def board(b) -> dict:
-    """The board and what its part has."""
-    part = b.part
+    """The board, what its FPGA has, and its processor; null for what it has not."""
+    part, cpu = b.part, b.processor
+    capacity = {"lut": part.lut, "ff": part.ff, "bram": part.bram, "dsp": part.dsp} if part else None
     return {
         "name": b.name,
         "title": b.title,
-        "part": part.name,
-        "family": part.family,
-        "capacity": {"lut": part.lut, "ff": part.ff, "bram": part.bram, "dsp": part.dsp},
+        "part": part.name if part else None,
+        "family": part.family if part else None,
+        "capacity": capacity,
+        "processor": {k: v for k, v in asdict(cpu).items() if k != "source"} if cpu else None,
     }
 
 

@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from ..boards import Board
 from ..boards import load as load_board
 from ..boards import names as board_names
 from ..compiler.frontends import survey
 from ..compiler.frontends.importer import SourceRecord, Survey
 from ..compiler.ir.graph import Graph, Node
 from ..compiler.passes.pipeline import run as run_passes
-from ..errors import InputError, LoweringError
+from ..errors import BoardError, InputError, LoweringError
 from ..report import read
 from . import describe
 from .coverage import Coverage, coverage
@@ -36,7 +37,7 @@ def inspect(target: Path | str, board: str | None = None) -> dict:
                 "--board out."
             )
         return {"kind": "folder", "report": _report(target / MARK)}
-    chosen = None if board is None else describe.board(load_board(board))
+    chosen = None if board is None else describe.board(_with_fpga(board))
     found = survey(target)
     graph, nodes, covered = _final(found)
     rows = source_rows(found.records, nodes, covered)
@@ -55,6 +56,16 @@ def inspect(target: Path | str, board: str | None = None) -> dict:
         "output": describe.output(graph) if graph else None,
         "problems": problems,
     }
+
+
+def _with_fpga(name: str) -> Board:
+    board = load_board(name)
+    if board.part is None:
+        raise BoardError(
+            f"inspect: --board must be one with an FPGA, not {board.name}, which has a processor only. "
+            "Leave --board out, or compile for it."
+        )
+    return board
 
 
 def require_taken(found: dict) -> None:

@@ -77,12 +77,22 @@ def _range(r: list[int]) -> str:
 
 def print_boards(table: list[dict]) -> None:
     """The boards for people."""
-    shown = Table("name", "board", "part", "LUT", "BRAM", "DSP", "bitstream")
+    shown = Table("name", "board", "part", "LUT", "BRAM", "DSP", "bitstream", "processor")
     for b in table:
-        c = b["capacity"]
-        can = "yes" if b["bitstream"] else "no (resources only)"
-        shown.add_row(b["name"], b["title"], b["part"], f"{c['lut']:,}", f"{c['bram']}", f"{c['dsp']}", can)
+        shown.add_row(b["name"], b["title"], *_fpga(b), _processor(b["processor"]))
     _console().print(shown)
+
+
+def _fpga(b: dict) -> tuple[str, ...]:
+    c = b["capacity"]
+    if c is None:
+        return ("", "", "", "", "no FPGA")
+    can = "yes" if b["bitstream"] else "no (resources only)"
+    return (b["part"], f"{c['lut']:,}", f"{c['bram']}", f"{c['dsp']}", can)
+
+
+def _processor(p: dict | None) -> str:
+    return f"{p['cores']} x {p['core']}, {p['clock_mhz']:g} MHz" if p else ""
 
 
 def print_board(board: dict) -> None:

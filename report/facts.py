@@ -74,7 +74,7 @@ def fullest(report: dict) -> tuple[str, float] | None:
 
     A kind that the board lacks and the design needs counts as infinitely full.
     """
-    if not report["resources"] or not report["board"]:
+    if not report["resources"] or not report["board"] or not report["board"]["capacity"]:
         return None
     need, have = report["resources"]["total"], report["board"]["capacity"]
     filled = {label: need[k] / have[k] if have[k] else (float("inf") if need[k] else 0) for k, label in KINDS}

@@ -56,8 +56,8 @@ def _headline(report: dict) -> Markup:
         f"{count(model['macs'])} multiply-accumulates a frame",
         f"{count(model['parameters'])} parameters",
     ]
-    if board:
-        facts.insert(0, join(name(board["part"]), " (", name(board["family"]), ")"))
+    if board and board["part"] is not None:
+        facts.insert(0, join(name(board["part"]), " (", name(board["family"] or ""), ")"))
     return element(
         "header",
         element("p", f"gatewright report · {STAGES[report['stage']]}", class_="eyebrow"),

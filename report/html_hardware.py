@@ -12,7 +12,7 @@ _EXTRA = "number extra"  # left out on a phone
 def resources_section(report: dict) -> Markup | None:
     """Bars against the board's capacity, a table by layer and one by unit; None before hardware."""
     resources, board = report["resources"], report["board"]
-    if not resources or not board:
+    if not resources or not board or not board["capacity"]:
         return None
     layers = by_layer(resources)
     cards = [_card(k, label, resources, board["capacity"], layers) for k, label in KINDS]

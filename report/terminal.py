@@ -24,7 +24,7 @@ def show(report: dict, console: Console) -> None:
     validate(report)
     speak = _Speaker(console)
     parts = [_title(report, speak), _summary(report, speak), *_verdicts(report, speak)]
-    if report["resources"] and report["board"]:
+    if fullest(report):
         parts.append(_resources(report, speak))
     if report["executors"]:
         parts.append(_executors(report, speak))

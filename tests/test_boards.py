@@ -12,6 +12,13 @@ from gatewright.errors import BoardError
 from gatewright.hw import design
 
 FOLDER = files("gatewright.boards")
+CORES = {
+    "amd_zcu104": "cortex-a53",
+    "raspberrypi_3b": "cortex-a53",
+    "raspberrypi_4b": "cortex-a72",
+    "raspberrypi_5": "cortex-a76",
+    "tul_pynq_z2": "cortex-a9",
+}
 WIRED = ("1bitsquared_icebreaker", "radiona_ulx3s_85f", "sipeed_tang_nano_20k")
 
 
@@ -21,6 +28,9 @@ def test_names():
         "1bitsquared_icebreaker",
         "amd_zcu104",
         "radiona_ulx3s_85f",
+        "raspberrypi_3b",
+        "raspberrypi_4b",
+        "raspberrypi_5",
         "sipeed_tang_nano_20k",
         "tul_pynq_z2",
     )
@@ -31,6 +41,11 @@ def test_every_board_loads(name):
     """Capacities are there, pins are unique, and a bitstream board has them all."""
     board = boards.load(name)
     assert board.name == name
+    assert (board.processor.core if board.processor else None) == CORES.get(name)
+    if board.part is None:
+        assert board.default_clock_mhz == board.processor.clock_mhz
+        assert not board.has_bitstream
+        return
     assert min(board.part.lut, board.part.ff, board.part.bram, board.part.bram_kbit, board.part.dsp) > 0
     assert len(set(board.pins)) == len(board.pins)
     assert board.has_bitstream == (name in WIRED)
@@ -41,7 +56,9 @@ def test_every_board_loads(name):
 def test_every_table_has_its_source(name):
     """A table with a figure names where it comes from."""
     tables = [tomllib.loads((FOLDER / f"{name}.toml").read_text())]
-    tables.append(tomllib.loads((FOLDER / "parts" / f"{tables[0]['part']}.toml").read_text())["capacity"])
+    if "part" in tables[0]:
+        part = (FOLDER / "parts" / f"{tables[0]['part']}.toml").read_text()
+        tables.append(tomllib.loads(part)["capacity"])
     tables += [value for value in tables[0].values() if isinstance(value, dict)]
     assert all(len(table["source"]) > 10 for table in tables)
 
@@ -49,7 +66,8 @@ def test_every_table_has_its_source(name):
 def test_every_part_is_used():
     """No part file without a board."""
     parts = {entry.name.removesuffix(".toml") for entry in (FOLDER / "parts").iterdir()}
-    used = {tomllib.loads((FOLDER / f"{name}.toml").read_text())["part"] for name in boards.names()}
+    used = {tomllib.loads((FOLDER / f"{name}.toml").read_text()).get("part") for name in boards.names()}
+    used -= {None}
     assert parts == used
 
 
@@ -155,6 +173,27 @@ def test_broken_parts(user_board, old, new, message):
     """The same for a part's file."""
     with pytest.raises(BoardError, match="^" + re.escape("lfe5u_85f_6bg381c.toml" + message) + "$"):
         boards.load(user_board(part_old=old, part_new=new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"cortex-a72"', '"i386"', "processor.core must be one of cortex-a9, cortex-a53, cortex-"),
+        ("cores = 4", "cores = 0", "processor.cores must be a whole number of at least 1, not 0"),
+        ("clock_mhz = 1500", "", "processor.clock_mhz must be a positive number, not absent"),
+        ('"BCM2711"', '"BCM 2711"', "processor.chip must be a device name, not 'BCM 2711'"),
+        ("[processor]", "[processor]\nl2 = 1", "processor.l2 must not be there: no such key"),
+        ("[processor]", "[uart]\n[processor]", "uart must not be there: no such key"),
+        ("[processor]", "[processors]", "part must be a file name in parts/, not absent"),
+    ],
+)
+def test_broken_processors(tmp_path, old, new, message):
+    """The same for a processor's table; a board has an FPGA or a processor, and FPGA pins need the FPGA."""
+    text = (FOLDER / "raspberrypi_4b.toml").read_text()
+    assert old in text
+    (tmp_path / "mine.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(BoardError, match="^" + re.escape(f"mine.toml: {message}")):
+        boards.load(str(tmp_path / "mine.toml"))
 
 
 def test_absent_file(tmp_path):
