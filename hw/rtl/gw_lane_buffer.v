@@ -1,4 +1,4 @@
-// Vector buffer of gw_matrix_vector: q is, 3 clocks later, the word taken in (fill), or the word that was
+// Buffer of a product's vectors: q is, 3 clocks later, the word taken in (fill), or the word that was
 // taken in at the same slot (not fill). Slots run 0 to DEPTH-1, over and over; a vector fills all of them,
 // then is read FOLDS-1 times.
 //

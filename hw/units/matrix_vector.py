@@ -99,7 +99,7 @@ def lane_resources(p: SimpleNamespace, family: str) -> Resources:
     return _ROWS[p.LANE](p, family)
 
 
-def _buffer(p: SimpleNamespace, family: str) -> Resources:
+def buffer_resources(p: SimpleNamespace, family: str) -> Resources:
     """gw_lane_buffer, and for lane 1 the triples and one more register."""
     bits, slots = p.SIMD * p.X_BITS, p.MW // p.SIMD
     if p.MH == p.PE:
@@ -136,7 +136,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     )
     counters = clog2(slots) + 2 * clog2(words) + (clog2(folds) if p.GROUPS > 1 else 0)
     flags = 3 * (_latency(p) - slots)
-    used = rows + _buffer(p, family) + Resources(lut=2 * counters + 8, ff=counters + flags)
+    used = rows + buffer_resources(p, family) + Resources(lut=2 * counters + 8, ff=counters + flags)
     used += rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
     if p.HAS_BIAS:
         used += rom(folds * p.GROUPS, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
