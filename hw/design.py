@@ -33,6 +33,21 @@ class Resources:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How a unit goes through a piece of work if it never waits.
+
+    Attributes:
+        taken: for each input the clocks in which it takes the beats.
+        cause: for each output beat the beat in that it waits for; beats of input 0 count first.
+        after: for each output beat the clocks from then until it is offered.
+    """
+
+    taken: tuple[np.ndarray, ...]
+    cause: np.ndarray
+    after: np.ndarray
+
+
 @dataclass(frozen=True)
 class Unit:
     """A hand-written RTL module and what it costs; parameters are passed as ``p.NAME``.
@@ -43,7 +58,7 @@ class Unit:
     every step, or with ``in_turn`` all of a piece's beats of one input, then of the next.
     ``needs`` gives, for each output beat of a piece, the step in which the last beat that it depends on is
     taken (-1: none); without it they depend on the whole piece where the interval is longer than its beats,
-    else on as many of its last beats.
+    else on as many of its last beats. ``course`` tells all that of a unit that does otherwise.
     """
 
     module: str
@@ -55,6 +70,7 @@ class Unit:
     memories: tuple[str, ...] = ()
     in_turn: bool = False
     needs: Callable[[SimpleNamespace], np.ndarray] | None = None
+    course: Callable[[SimpleNamespace], Course] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from ..compiler.ir.ops import (
     Add,
     ArgMax,
+    BatchMatMul,
     Concat,
     Conv2d,
     ConvTranspose2d,
@@ -23,6 +24,7 @@ from ..compiler.ir.ops import (
 )
 from ..compiler.target import Target
 from .rules.activation import ARGMAX
+from .rules.batch_matmul import BATCH_MATMUL
 from .rules.conv_transpose import CONV_TRANSPOSE
 from .rules.elementwise import ELEMENTWISE
 from .rules.grouped import CONV2D
@@ -40,6 +42,7 @@ FPGA = Target(
         MatMul: MATMUL,
         Conv2d: CONV2D,
         ConvTranspose2d: CONV_TRANSPOSE,
+        BatchMatMul: BATCH_MATMUL,
         Add: ELEMENTWISE,
         Mul: ELEMENTWISE,
         Threshold: THRESHOLDS,

@@ -45,7 +45,9 @@ def due(taken: np.ndarray, needed: np.ndarray, beats: int, interval: int) -> np.
 
 
 def work_of(unit: Instance) -> Work:
-    """The unit's steps, which its interval, latency and beats per piece of work tell."""
+    """The unit's steps, which its interval, latency and beats per piece of work tell, or its course."""
+    if unit.unit.course is not None:
+        return _work_on(unit)
     pieces = unit.repeats
     sizes, given = [s.beats // pieces for s in unit.inputs], unit.outputs[0].beats // pieces
     taken = sum(sizes) if unit.unit.in_turn else sizes[0]
@@ -67,6 +69,23 @@ def work_of(unit: Instance) -> Work:
     after = after + unit.latency - cause[0]
     clocks = (starts * interval + clocks).reshape(-1)
     return Work(clocks, steps, (starts * taken + cause).reshape(-1), np.tile(after, pieces), paced)
+
+
+def _work_on(unit: Instance) -> Work:
+    """The steps of a unit that tells its course: beats in the order in which they are taken."""
+    course, pieces = unit.unit.course(unit.p), unit.repeats
+    clocks = np.concatenate(course.taken)
+    order = np.argsort(clocks, kind="stable")
+    place = np.argsort(order, kind="stable")
+    starts = np.arange(pieces)[:, None]
+
+    def of_all(steps: np.ndarray) -> np.ndarray:
+        return (starts * len(clocks) + steps).reshape(-1)
+
+    ends = np.cumsum([len(t) for t in course.taken])[:-1]
+    times = (starts * (unit.interval // pieces) + clocks[order]).reshape(-1)
+    steps = tuple(of_all(part) for part in np.split(place, ends))
+    return Work(times, steps, of_all(place[course.cause]), np.tile(course.after, pieces))
 
 
 def paced(ready: np.ndarray, clocks: np.ndarray, frame: int, interval: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from .fifo import FIFO
 from .fork import FORK
 from .gather import GATHER
 from .lookup import LOOKUP
+from .matrix_product import MATRIX_PRODUCT
 from .matrix_vector import MATRIX_VECTOR
 from .max_pool import MAX_POOL
 from .requantize import REQUANTIZE
@@ -32,6 +33,7 @@ UNITS: tuple[Unit, ...] = (
     DEPTHWISE,
     GATHER,
     LOOKUP,
+    MATRIX_PRODUCT,
     PAD,
     REQUANTIZE,
     SLICE,
