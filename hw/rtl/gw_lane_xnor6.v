@@ -17,17 +17,20 @@ module gw_lane_xnor6 #(
 );
     localparam GROUPS = (SIMD + 17) / 18;
 
-    wire [18*GROUPS-1:0] equal;
+    wire [18*GROUPS-1:0] a;          // x and w, filled up with pairs that differ
+    wire [18*GROUPS-1:0] b;
     wire [5*GROUPS-1:0]  part;
     wire                 unused;
 
-    assign equal[SIMD-1:0] = ~(x ^ w);
+    assign a[SIMD-1:0] = x;
+    assign b[SIMD-1:0] = w;
 
     genvar i;
     genvar j;
     generate
         if (18 * GROUPS > SIMD) begin : g_pad
-            assign equal[18*GROUPS-1:SIMD] = {(18 * GROUPS - SIMD){1'b0}};
+            assign a[18*GROUPS-1:SIMD] = {(18 * GROUPS - SIMD){1'b0}};
+            assign b[18*GROUPS-1:SIMD] = {(18 * GROUPS - SIMD){1'b1}};
         end
         for (i = 0; i < GROUPS; i = i + 1) begin : g_group
             reg  [5:0] ones_q;           // the counts of six triples: their low bits
@@ -37,9 +40,12 @@ module gw_lane_xnor6 #(
             reg  [4:0] sum_q;
             assign part[5*i +: 5] = sum_q;
             for (j = 0; j < 6; j = j + 1) begin : g_triple
-                wire [2:0] e = equal[18*i + 3*j +: 3];
+                wire [2:0] a3 = a[18*i + 3*j +: 3];
+                wire [2:0] b3 = b[18*i + 3*j +: 3];
+                wire [2:0] e = ~(a3 ^ b3);
+                // Not ^e, or Yosys shares bits of e between both and needs a third LUT for that.
                 always @(posedge clk) begin
-                    if (ce) ones_q[j] <= ^e;
+                    if (ce) ones_q[j] <= ~((^a3) ^ (^b3));
                     if (ce) twos_q[j] <= (e[0] & e[1]) | (e[0] & e[2]) | (e[1] & e[2]);
                 end
             end
