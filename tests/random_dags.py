@@ -1,7 +1,7 @@
 """Seeded random networks of every op that the FPGA target lowers, and foldings of them that are quick.
 
 Blocks: residual sums, sums of two branches, long ways round, several readers, joins, shuffled channels,
-a small image joined with a large one, gates, turned axes, whole axes summed.
+a small image joined with a large one, gates, turned axes, whole axes summed, attention.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from gatewright.compiler.ir.graph import Graph, Value, input_of
 from gatewright.compiler.ir.ops import (
     Add,
     ArgMax,
+    BatchMatMul,
     Concat,
     MaxPool,
     Mul,
@@ -159,7 +160,31 @@ def _merged(rng, x, name):
     return branch(rng, Reshape((a * b, *rest))(x), int(rng.integers(1, 5)))
 
 
-_MATRIX = (_turned, _summed, _merged)
+def _scores(rng, x, name):
+    """Products of all pairs of rows, perhaps through branches; of a square matrix also with itself."""
+    *lead, rows, columns = x.type.shape
+    if rows == columns and rng.random() < 0.5:
+        return BatchMatMul()(x, x, name=name)
+    width = int(rng.choice([1, 2, 3, 4]))
+    first, second = (_narrowed(rng, branch(rng, x, width)) for _ in range(2))
+    if width == columns and rng.random() < 0.7:
+        first = x
+    swapped = Transpose((*range(len(lead)), len(lead) + 1, len(lead)))(second)
+    return BatchMatMul()(first, swapped, name=name)
+
+
+def _attended(rng, x, name):
+    """Rows mixed by scores."""
+    scores = threshold(rng, _scores(rng, x, f"{name} scores"))
+    values = x if rng.random() < 0.3 else _narrowed(rng, branch(rng, x, int(rng.integers(1, 5))))
+    return BatchMatMul()(scores, values, name=name)
+
+
+def _narrowed(rng, x):
+    return x if narrow(x) else threshold(rng, x)
+
+
+_MATRIX = (_turned, _summed, _merged, _scores, _attended)
 
 
 def _stacked(rng, x, name):
@@ -202,7 +227,7 @@ def _fewer_pixels(rng, x, name):
 
 def _spread(rng, x, name):
     """A transposed convolution, behind a threshold where x has many bits."""
-    return transposed(rng, x if narrow(x) else threshold(rng, x), int(rng.choice([1, 2, 3, 4])))
+    return transposed(rng, _narrowed(rng, x), int(rng.choice([1, 2, 3, 4])))
 
 
 def _blocks(rng, x, name):
