@@ -30,6 +30,7 @@ CHOICES = {
     "gw_depthwise": {"LANE": range(5)},
     "gw_requantize": {"LANE": range(2)},
     "gw_binary": {"OP": range(2)},
+    "gw_matrix_product": {"LANE": range(2)},
 }
 # So many frames are in the design at once at most, in networks of this size.
 _SETTLED = 5
