@@ -1,6 +1,6 @@
 """Proofs by Yosys's SAT solver: whatever comes in so many clocks, a stream is what it must be.
 
-tests/rtl/proof_source.v and proof_sink.v say what that is; all inputs are free in every clock, rst among them.
+tests/rtl/proof_source.v and proof_sink.v say what that is. All inputs are free in every clock, as is rst.
 """
 
 from collections.abc import Mapping, Sequence
@@ -179,7 +179,8 @@ def holds(
     any state in which they have held for that many clocks, they hold in the next."""
     for name, source in {**sources, "proof.v": text}.items():
         (workdir / name).write_text(source)
-    connect = "".join(f"delete -input proof/w:{p}; connect -set {p} dut.{p}; " for p in probes)
+    # A probe is an input until here, so nothing else drives it.
+    connect = "".join(f"delete -input proof/w:{p}; connect -nounset -set {p} dut.{p}; " for p in probes)
     steps = "-tempinduct" if forever else "-tempinduct-baseonly"
     script = (
         f"read_verilog -formal -defer {' '.join(sources)} proof.v; hierarchy -top proof; proc; flatten; "

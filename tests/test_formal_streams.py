@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from formal_bench import Proof
+from formal_bench import Element, Port, Proof
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.requantize import requantization
 from gatewright.hw.units.fifo import FIFO
@@ -31,8 +31,9 @@ def chosen(values, of: str = "k") -> str:
 
 def fifo(depth: int) -> Proof:
     """Order, no loss, and exactly DEPTH beats: ready until there are so many, and never then."""
-    more = f"assert (s_tready == (inside != 6'd{depth}));"
-    return Proof(FIFO, {"BITS": 2, "DEPTH": depth, "RAM_STYLE": 0}, 2, 2, more=more)
+    more = f"assert (s_tready == (taken0 - given0 != 6'd{depth}));"
+    params = {"BITS": 2, "DEPTH": depth, "RAM_STYLE": 0}
+    return Proof(FIFO, params, [Port(2)], [Port(2)], more=more)
 
 
 @pytest.mark.parametrize(("depth", "clocks"), [(2, 12), (3, 12), (4, 12), (5, 11), (7, 10)])
@@ -56,13 +57,14 @@ def test_faults_in_a_fifo_are_found(depth, change, tmp_path):
 
 @pytest.mark.parametrize(("ins", "outs"), [(1, 1), (1, 3), (3, 1), (4, 2)])
 def test_width_converter(ins, outs, tmp_path):
-    proof = Proof(WIDTH_CONVERTER, {"BITS": 2, "IN": ins, "OUT": outs}, 2, 2, ins=ins, outs=outs)
+    params = {"BITS": 2, "IN": ins, "OUT": outs}
+    proof = Proof(WIDTH_CONVERTER, params, [Port(2, ins)], [Port(2, outs)])
     assert proof.holds(10, tmp_path)
 
 
 def counted(t: np.ndarray, signed: bool) -> str:
     """Verilog: how many thresholds of element k's channel x reaches."""
-    x = "$signed({{2{x[5]}}, x})" if signed else "{2'd0, x}"
+    x = "$signed({{2{x0[5]}}, x0})" if signed else "{2'd0, x0}"
     rows = [" + ".join(f"({x} >= {'-' if v < 0 else ''}8'sd{abs(v)})" for v in row) for row in t]
     if not signed:
         rows = [" + ".join(f"({x} >= 8'd{max(v, 0)})" for v in row) for row in t]
@@ -87,7 +89,7 @@ def test_threshold(name, tmp_path):
     }  # fmt: skip
     memories = {"t": threshold_memory(t, 1, x)}
     result = f"(4'd3 + {counted(t, x.signed)})"
-    assert Proof(THRESHOLD, params, 6, 4, result, memories=memories).holds(11, tmp_path)
+    assert Proof(THRESHOLD, params, [Port(6)], [Port(4)], result, memories=memories).holds(11, tmp_path)
 
 
 LINES = {
@@ -111,7 +113,8 @@ def requantize(name: str, lane: int) -> Proof:
     params |= {"FACTORS": "f.mem", "OFFSETS": "o.mem", "DROPS": "d.mem" if found.knee else ""}
     if found.knee:
         memories["d.mem"] = drop_memory(found, 1)
-    return Proof(REQUANTIZE, params, 6, 4, f"(4'd2 + {counted(t, x.signed)})", memories=memories)
+    result = f"(4'd2 + {counted(t, x.signed)})"
+    return Proof(REQUANTIZE, params, [Port(6)], [Port(4)], result, memories=memories)
 
 
 @pytest.mark.parametrize("lane", [0, 1], ids=["multiply", "digits"])
@@ -131,9 +134,10 @@ def test_lookup(tmp_path):
     params = {
         "C": 2, "PE": 1, "SHARED": 0, "X_BITS": 2, "OUT_BITS": 3, "ROM_STYLE": 2, "TABLE": "t"
     }  # fmt: skip
-    rows = [chosen([row[2], row[3], row[0], row[1]], "x") for row in table]
+    rows = [chosen([row[2], row[3], row[0], row[1]], "x0") for row in table]
     memories = {"t": lookup_memory(table, -2, x, Int(0, 7), 1)}
-    proof = Proof(LOOKUP, params, 2, 3, f"3'd0 + {chosen(rows, '(k % 2)')}", memories=memories)
+    result = f"3'd0 + {chosen(rows, '(k % 2)')}"
+    proof = Proof(LOOKUP, params, [Port(2)], [Port(3)], result, memories=memories)
     assert proof.holds(9, tmp_path)
 
 
@@ -144,9 +148,8 @@ def test_gather(order, tmp_path):
     places = chosen([f"6'd{place}" for place in order], f"(k % {len(order)})")
     source = f"(k / {len(order)}) * 6'd{block} + {places}"
     whole = f"(k / {len(order)}) * 6'd{block} + 6'd{block}"
-    proof = Proof(
-        GATHER, gather_parameters(2, block, np.array(order)), 2, 2, source=source, before=whole
-    )  # fmt: skip
+    params = gather_parameters(2, block, np.array(order))
+    proof = Proof(GATHER, params, [Port(2)], [Port(2)], elements=[Element(source, before=whole)])
     assert proof.holds(14, tmp_path)
 
 
@@ -158,7 +161,8 @@ def test_slice(tmp_path):
         for i, axis in enumerate(axes)
         for name, v in zip(("N", "FIRST", "COUNT", "STEP"), axis, strict=True)
     }
-    assert Proof(SLICE, params, 2, 2, source="(k / 2) * 6'd8 + 6'd5 + (k % 2) * 6'd2").holds(17, tmp_path)
+    place = "(k / 2) * 6'd8 + 6'd5 + (k % 2) * 6'd2"
+    assert Proof(SLICE, params, [Port(2)], [Port(2)], elements=[Element(place)]).holds(17, tmp_path)
 
 
 def test_pad(tmp_path):
@@ -171,5 +175,5 @@ def test_pad(tmp_path):
     }
     place = "(k % 5)"
     source = f"(k / 5) * 6'd2 + {chosen(['0', '0', '1', '1', '1'], place)}"
-    result = chosen(["2'd3", "x", "x", "2'd3", "2'd3"], place)
-    assert Proof(PAD, params, 2, 2, result, source=source).holds(14, tmp_path)
+    result = chosen(["2'd3", "x0", "x0", "2'd3", "2'd3"], place)
+    assert Proof(PAD, params, [Port(2)], [Port(2)], result, [Element(source)]).holds(14, tmp_path)
