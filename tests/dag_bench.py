@@ -24,13 +24,13 @@ FRAMES = 10
 NETWORKS, FOLDINGS, FILES = 300, 2, 6
 # Layers are folded to take about so many clocks a frame.
 CLOCKS = 50
-# What parameters choose inside a unit, and what all there is to choose.
+# What parameters choose inside a unit, and all values that differ; larger ones are like the last.
 CHOICES = {
-    "gw_matrix_vector": {"LANE": range(7)},
+    "gw_matrix_vector": {"LANE": range(7), "TOP_BIT": range(2)},
     "gw_depthwise": {"LANE": range(5)},
-    "gw_requantize": {"LANE": range(2)},
+    "gw_requantize": {"LANE": range(2), "D_BITS": range(2)},
     "gw_binary": {"OP": range(2)},
-    "gw_matrix_product": {"LANE": range(2)},
+    "gw_matrix_product": {"LANE": range(2), "A_KIND": range(3), "B_KIND": range(3)},
 }
 # So many frames are in the design at once at most, in networks of this size.
 _SETTLED = 5
@@ -106,9 +106,9 @@ def kinds(design: Design) -> set[tuple]:
     """The units of a design, and what their parameters choose inside."""
     units = {(i.unit.module,) for i in design.instances}
     return units | {
-        (i.unit.module, name, i.params[name])
+        (i.unit.module, name, min(i.params[name], values[-1]))
         for i in design.instances
-        for name in CHOICES.get(i.unit.module, ())
+        for name, values in CHOICES.get(i.unit.module, {}).items()
     }
 
 

@@ -19,6 +19,7 @@ from gatewright.compiler.ir.ops import (
     Threshold,
     Upsample,
 )
+from gatewright.compiler.ir.types import Int
 
 _MOST_BITS = 8
 # Products and tables take values of up to this many.
@@ -50,7 +51,7 @@ def linear(rng, x: Value, m: int) -> Value:
     """A product with constants of ``m`` channels out, on an image often a convolution that keeps its size."""
     c = x.type.shape[-1]
     if len(x.type.shape) != 3 or rng.random() < 0.25:
-        return MatMul()(x, weights(rng, (c, m)), *_bias(rng, m))
+        return MatMul()(x, weights(rng, (c, m), x.type.dtype.bipolar), *_bias(rng, m))
     h, w, _ = x.type.shape
     # A window unit gives a pixel of a window a clock, and weights cost lanes or clocks.
     sizes = [k for k in (1, 2, 3) if h * w * k * k <= _MOST_READS and k * k * c * m <= _MOST_WEIGHTS]
@@ -62,7 +63,7 @@ def linear(rng, x: Value, m: int) -> Value:
         before = after = 0
     groups = _groups(rng, c, m)
     op = Conv2d((1, 1), (before, after, after, before), (d, d), groups)
-    return op(x, weights(rng, (k, k, c // groups, m)), *_bias(rng, m))
+    return op(x, weights(rng, (k, k, c // groups, m), x.type.dtype.bipolar), *_bias(rng, m))
 
 
 def smaller(rng, x: Value) -> Value:
@@ -125,22 +126,32 @@ def blocks_moved(rng, x: Value) -> Value:
 
 
 def threshold(rng, x: Value) -> Value:
-    """Random steps, or steps on a line as a requantizing product has them, for all channels or for each."""
-    count = int(rng.choice([1, 2, 3, 7, 15]))
+    """Random steps, or steps on a line or two as scaling and rounding have them, for all channels or for
+    each."""
+    count = int(rng.choice([1, 1, 2, 3, 7, 15]))
     t = x.type.dtype
     rows = x.type.shape[-1] if rng.random() < 0.5 else 1
-    if rng.random() < 0.4:
-        slope, start = (
-            rng.uniform(0.3, (t.hi - t.lo + 2) / count + 0.5, (rows, 1)),
-            rng.uniform(0, 1, (rows, 1)),
-        )
+    kind = rng.random()
+    if kind < 0.2 and t.hi - t.lo >= 64:
+        count = int(rng.choice([7, 15]))
+        return Threshold(-(count // 2))(x, Const(_two_lines(rng, t, rows, count)))
+    if kind < 0.5:
+        slope, start = rng.uniform(0.3, (t.hi - t.lo + 2) / count + 0.5, (rows, 1)), rng.random((rows, 1))
         steps = np.ceil(t.lo + (start + np.arange(count)) * slope).astype(np.int64)
         table = Const(np.minimum(steps, t.hi + 1))
     else:
         table = Const(np.sort(rng.integers(t.lo, t.hi + 2, (rows, count)), axis=1))
-    if count == 1 and rng.random() < 0.5:
+    if count == 1 and rng.random() < 0.6:
         return Threshold(-1, 2)(x, table)
     return Threshold(-4 if rng.random() < 0.4 else 0, int(rng.choice([1, 1, 1, 1, 2, 3])))(x, table)
+
+
+def _two_lines(rng, t: Int, rows: int, count: int) -> np.ndarray:
+    """Steps on two lines that part where the count passes its half, as two roundings in a row have them."""
+    slope = rng.uniform(4, (t.hi - t.lo) / count, (rows, 1)) if t.hi - t.lo > 4 * count else 4
+    n = np.arange(count) - count // 2
+    steps = np.floor((t.lo + t.hi) / 2 + slope * n - np.where(n < 0, 0, slope / 3))
+    return np.clip(steps.astype(np.int64), t.lo, t.hi + 1)
 
 
 def lookup(rng, x: Value) -> Value:
@@ -159,9 +170,9 @@ def scaled(rng, x: Value) -> Value:
     return x
 
 
-def weights(rng, shape) -> Const:
-    """Signs, or integers of 2 to 8 bits."""
-    if rng.random() < 0.3:
+def weights(rng, shape, of_signs: bool = False) -> Const:
+    """Signs, which signs meet more often, or integers of 2 to 8 bits."""
+    if rng.random() < (0.7 if of_signs else 0.3):
         return Const(rng.choice([-1, 1], shape))
     half = 2 ** int(rng.choice([1, 2, 3, 3, 7]))
     return Const(rng.integers(-half, half, shape))
