@@ -52,6 +52,9 @@ def _course(p: SimpleNamespace) -> Course:
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
+    """Sums of what the RTL is written as. Against Yosys 0.70, 5 configurations on ECP5 and one each on iCE40
+    and Gowin: LUTs 3 % low to 3 % high, registers 1 % low to 7 % high, block RAM and DSP exact; on xc7, which
+    turns delays into SRLs and DSP registers, 2 with LUTs 9 % low and 24 % high."""
     slots, folds = p.K // p.SIMD, p.N // p.PE
     lane = SimpleNamespace(
         MW=p.K, MH=p.N, PE=p.PE, SIMD=p.SIMD, LANE=p.LANE, X_BITS=lane_bits(p.A_BITS, p.A_KIND, False),

@@ -7,7 +7,7 @@ from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import Stream
 from gatewright.hw.units.matrix_product import MATRIX_PRODUCT, kind_of
 from ports_bench import run_ports
-from stream_bench import complaint, lint, values
+from stream_bench import complaint, lint, mapped, values
 
 PIECES = 6
 BIPOLAR = Int(-1, 1, 2)
@@ -137,3 +137,20 @@ def test_reset_in_mid_piece(clocks):
 def test_bad_parameters_are_reported(change, message, tmp_path):
     params, *_ = product(3, 4, 6, 2, 2, Int(-8, 7), Int(-8, 7))
     assert message in complaint(MATRIX_PRODUCT, params | change, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("case", "family"),
+    [
+        (product(4, 8, 8, 1, 1, Int(0, 255), Int(0, 255)), "ecp5"),
+        (product(16, 16, 16, 4, 4, Int(-8, 7), Int(-8, 7)), "gowin"),
+    ],
+    ids=["ecp5", "gowin"],
+)
+def test_resources(case, family, tmp_path):
+    """The Unit's estimate: registers within 5 %, block RAM equal, LUTs within 6 %."""
+    said = MATRIX_PRODUCT.resources(values(case[0]), family)
+    found = mapped(MATRIX_PRODUCT, case[0], family, tmp_path)
+    assert (said.bram, said.dsp) == (found.bram, found.dsp)
+    assert said.ff == pytest.approx(found.ff, rel=0.05)
+    assert said.lut == pytest.approx(found.lut, rel=0.06)
