@@ -100,6 +100,13 @@ class Kernel:
         self._blocks[-1].append(tirx.Bind(name, value))
         return name
 
+    def named(self, value):
+        """A name for a value of parameters, computed once in front of everything."""
+        self._count += 1
+        name = tirx.Var(f"v{self._count}", dtype_of(value))
+        self._head.append(tirx.Bind(name, value))
+        return name
+
     def load(self, pointer: Pointer, index, lanes: int = 1):
         """``lanes`` elements from ``index`` on, read here."""
         return self.let(pointer.at(index, lanes))

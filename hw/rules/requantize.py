@@ -42,7 +42,7 @@ def _found(table: Const, value: Value, x: Int, knee: int) -> Requantization | No
     return found
 
 
-def _line(layer: Layer) -> Requantization | None:
+def line_of(layer: Layer) -> Requantization | None:
     """The product that equals the layer's thresholds, if there is one and its result is a plain count."""
     if layer.node.op.step != 1 and not layer.y.bipolar:
         return None
@@ -57,7 +57,7 @@ def _input(layer: Layer) -> Int:
 
 
 def _folds(layer: Layer) -> Iterator[Fold]:
-    found = _line(layer)
+    found = line_of(layer)
     if found is None or layer.node.inputs[1].type.shape[1] <= _MOST_TABLE_STEPS:
         yield from activation.THRESHOLDS.folds(layer)
     if found is None:
@@ -73,7 +73,7 @@ def _folds(layer: Layer) -> Iterator[Fold]:
 def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
     if not isinstance(fold, RequantizeFold):
         return activation.THRESHOLDS.lower(layer, fold)
-    found, node = _line(layer), layer.node
+    found, node = line_of(layer), layer.node
     channels = node.type.shape[-1] if len(found.factor) > 1 else fold.pe  # one row serves every beat
     bias = 0 if layer.y.bipolar else node.op.bias
     lane = _LANE_DSP if fold.dsp else _LANE_LUTS

@@ -1,0 +1,182 @@
+"""Functions of single elements on vectors in registers, and how their results leave for memory."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ..ir.graph import Const, Node, Value
+from ..ir.ops import Add, Lookup, Mul, Threshold
+from ..ir.reach import channel_reach
+from ..ir.types import Int
+from .affine import Affine, computed, element_for, is_plain, leaf
+from .builder import const, element_of
+from .groups import Group
+from .isa import cast, joined, part
+from .program import Storage, fitting
+from .requantize import Scaling, scaling
+from .stairs import count_by_search, count_reached, looked_up
+from .writer import Writer
+
+# Up to this many thresholds, comparing with each is cheapest.
+_FEW = 3
+_MANY = 24
+
+
+class Elements:
+    """The elementwise part of a group, for vectors of neighbouring channels.
+
+    ``initial`` is what the group's product should start from, so that what the first rounding adds costs
+    nothing: its bias and that offset, int64 (C,) or (1,).
+    """
+
+    def __init__(self, group: Group, storage: Storage):
+        self.group, self.storage = group, storage
+        self._scalings = {
+            id(n): _scaling(n) for n in group.nodes if isinstance(n.op, Threshold) and _wants_scaling(n)
+        }
+
+    @cached_property
+    def initial(self) -> np.ndarray:
+        anchor = self.group.anchor
+        bias = np.zeros(1, np.int64)
+        if anchor is not None and len(anchor.inputs) == 3:
+            bias = anchor.inputs[2].value
+        return bias + self._folded
+
+    @cached_property
+    def _folded(self) -> np.ndarray:
+        """What the threshold that reads the product first adds to it, where it does so without a shift."""
+        nodes = self.group.nodes
+        if self.group.anchor is None or not nodes or nodes[0].inputs[0] is not self.group.anchor:
+            return np.zeros(1, np.int64)
+        found = self._scalings.get(id(nodes[0]))
+        return found.offset if found is not None and found.left == 0 else np.zeros(1, np.int64)
+
+    def accumulator(self, vector) -> Affine:
+        """The product's sums in registers, started from ``initial``."""
+        values = self.group.anchor.type.dtype if self.group.anchor else Int(0, 0)
+        return Affine(leaf(vector, 0, values).terms, -self._folded, values)
+
+    def stored(self, w: Writer, known: dict[int, Affine], channel, lanes: int):
+        """The output's elements as memory takes them, from leaves and the anchor in ``known``."""
+        for node in self.group.nodes:
+            known[id(node)] = self._one(w, node, known, channel, lanes)
+        result = known[id(self.group.output)]
+        element, offset = self.storage.dtype, self.storage.offset
+        if is_plain(result, element, offset):
+            return result.terms[0].vector
+        wide = element_for(_hull(result.range, offset))
+        value = computed(w, result.shifted(np.array([-offset]), result.range), wide, channel, lanes)
+        return cast(value, element)
+
+    def _one(self, w: Writer, node: Node, known: dict[int, Affine], channel, lanes: int) -> Affine:
+        values, range_ = node.inputs, node.type.dtype
+        x = known[id(values[0])] if not isinstance(values[0], Const) else _constant(values[0], range_)
+        if isinstance(node.op, Threshold):
+            return self._threshold(w, node, x, channel, lanes)
+        if isinstance(node.op, Lookup):
+            index = computed(w, x, "int32", channel, lanes)
+            return _tabled(looked_up(w, node, index, channel, lanes), range_)
+        second = values[1]
+        if isinstance(node.op, Add):
+            if isinstance(second, Const):
+                return x.shifted(second.value.reshape(-1), range_)
+            return x.plus(known[id(second)], range_)
+        assert isinstance(node.op, Mul), node.op.name
+        if isinstance(second, Const):
+            return x.scaled(second.value.reshape(-1), range_)
+        element = element_for(range_)
+        a = computed(w, x, element, channel, lanes)
+        b = computed(w, known[id(second)], element, channel, lanes)
+        return leaf(w.let(a * b), 0, range_)
+
+    def _threshold(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
+        t, op = node.inputs[1].value, node.op
+        found = self._scalings.get(id(node))
+        if found is not None:
+            return _rescaled(w, found, x, node, channel, lanes)
+        margin = Int(min(x.range.lo, int(t.min(initial=0))), max(x.range.hi, int(t.max(initial=0))))
+        element = element_for(margin)
+        value = computed(w, x, element, channel, lanes)
+        if t.shape[1] <= _MANY:
+            count = count_reached(w, value, t, channel, lanes)
+        else:
+            count = count_by_search(w, value, t, channel, lanes)
+        return Affine(leaf(count, 0, Int(0, t.shape[1])).scaled(np.array([op.step]), node.type.dtype).terms,
+                      np.array([op.bias], np.int64), node.type.dtype)  # fmt: skip
+
+
+def _wants_scaling(node: Node) -> bool:
+    return node.op.step == 1 and node.inputs[1].type.shape[1] > _FEW
+
+
+def _scaling(node: Node) -> Scaling | None:
+    t = node.inputs[1].value
+    return scaling(t, node.op.bias, node.inputs[0].type.dtype, channel_reach(node.inputs[0], len(t)))
+
+
+def _constant(value: Value, range_: Int) -> Affine:
+    return Affine((), value.value.reshape(-1), range_)
+
+
+def _tabled(vector, range_: Int) -> Affine:
+    return leaf(vector, 0, range_)
+
+
+def _hull(values: Int, offset: int) -> Int:
+    """A range that holds the values with and without their offset."""
+    ends = (values.lo, values.hi, values.lo - offset, values.hi - offset)
+    return Int(min(ends), max(ends))
+
+
+def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
+    """A scaling's instructions; the result as bytes where its range allows."""
+    isa = w.isa
+    operand = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
+    value = computed(w, operand, "int32", channel, lanes)
+    factor = w.channels(s.factor, "int32", channel, lanes)
+    shift = w.channels(-s.shift, "int32", channel, lanes)
+    element, offset = fitting(node.type.dtype)
+    quads = []
+    for i in range(0, lanes, 4):
+        q = isa.multiply_high(part(value, i, 4), part(factor, i, 4))
+        if s.away and s.shift.any():
+            # Halves of negative numbers go down: SRSHL would take them up.
+            q = isa.add_saturating(q, (w.let(q) & part(shift, i, 4)) >> const(31, "int32x4"))
+        quads.append(w.let(isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q))
+    whole = joined(*quads)
+    if element != "int8":
+        clamped = _clamped(w, whole, s.low, s.high)
+        return leaf(clamped, 0, node.type.dtype)
+    halves = cast_saturated(w, whole)
+    if offset:
+        halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
+    result = cast_saturated(w, halves)
+    low, high = s.low - offset, s.high - offset
+    return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
+
+
+def cast_saturated(w: Writer, value):
+    """Lanes of half the width, saturated, 64 bits of result at a time."""
+    lanes, per = value.ty.dtype.lanes, 64 // (value.ty.dtype.bits // 2)
+    if lanes < per:
+        value = joined(*[value] * (per // lanes))
+    parts = [w.isa.narrow(part(value, i, per)) for i in range(0, max(lanes, per), per)]
+    whole = joined(*parts)
+    return w.let(whole if lanes >= per else part(whole, 0, lanes))
+
+
+def _clamped(w: Writer, value, low: int, high: int):
+    """Bounds, where the element's own saturation has not set them."""
+    from tvm import tirx
+
+    element, lanes = element_of(value), value.ty.dtype.lanes
+    limit = 1 << (value.ty.dtype.bits - 1)
+    kind = f"{element}x{lanes}"
+    if low > -limit:
+        value = tirx.max(value, const(low, kind))
+    if high < limit - 1:
+        value = tirx.min(value, const(high, kind))
+    return value

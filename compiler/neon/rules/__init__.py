@@ -1,0 +1,53 @@
+"""Rules of every op, fastest first; the last one of each takes whatever comes."""
+
+from collections.abc import Mapping
+
+from ...ir.op import Op
+from ...ir.ops import (
+    Add,
+    ArgMax,
+    BatchMatMul,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    DepthToSpace,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Mul,
+    Pad,
+    ReduceSum,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    SumPool,
+    Threshold,
+    Transpose,
+    Upsample,
+)  # fmt: skip
+from . import moves, plain
+from .elements import ELEMENTS
+from .rule import Rule
+
+RULES: Mapping[type[Op], tuple[Rule, ...]] = {
+    Add: (ELEMENTS,),
+    ArgMax: (plain.ARG_MAX,),
+    BatchMatMul: (plain.BATCH_MATMUL,),
+    Concat: (moves.CONCAT,),
+    Conv2d: (plain.CONV,),
+    ConvTranspose2d: (plain.CONV_TRANSPOSE,),
+    DepthToSpace: (moves.DEPTH_TO_SPACE,),
+    Lookup: (ELEMENTS,),
+    MatMul: (plain.MATMUL,),
+    MaxPool: (plain.MAX_POOL,),
+    Mul: (ELEMENTS,),
+    Pad: (moves.PAD,),
+    ReduceSum: (plain.REDUCE_SUM,),
+    Reshape: (moves.RESHAPE,),
+    Slice: (moves.SLICE,),
+    SpaceToDepth: (moves.SPACE_TO_DEPTH,),
+    SumPool: (plain.SUM_POOL,),
+    Threshold: (ELEMENTS,),
+    Transpose: (moves.TRANSPOSE,),
+    Upsample: (moves.UPSAMPLE,),
+}

@@ -1,0 +1,68 @@
+"""Thresholds and tables element by element, where no product stands for them."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import tirx
+
+from ..ir.graph import Node
+from .builder import const, element_of
+from .isa import cast
+from .writer import Writer
+
+_ELEMENTS = ("int8", "int16", "int32", "int64")
+
+
+def count_reached(w: Writer, x, t: np.ndarray, channel, lanes: int):
+    """``#{i : x >= t[c, i]}`` by one comparison for each threshold; lanes as wide as those of ``x``."""
+    element = element_of(x)
+    kind = f"{element}x{lanes}"
+    total = const(0, kind)
+    for column in t.T:
+        reached = x >= w.channels(column, element, channel, lanes)
+        total = total + tirx.Select(reached, const(1, kind), const(0, kind))
+    return w.let(total)
+
+
+def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
+    """``#{i : x >= t[c, i]}`` by halving, lane after lane; int32 lanes."""
+    element = next(e for e in _ELEMENTS if _holds(e, t))
+    # All thresholds of a row that x reaches come first, so halves of a power of two find their number.
+    length = 1 << int(t.shape[1]).bit_length()
+    table = w.table(np.pad(t, ((0, 0), (0, length - t.shape[1])), mode="edge"), element)
+    values, counts = w.array(element_of(x), lanes), w.array("int32", lanes)
+    w.store(values, 0, x)
+    # In memory, not named: TVM would put each name's value into the next, twice a step.
+    found = w.array(w.index, 1)
+    with w.loop(w.size(lanes)) as lane:
+        base = const(0, w.index) if len(t) == 1 else (channel + lane) * length
+        value = cast(w.load(values, lane), "int64")
+        w.store(found, 0, const(0, w.index))
+        step = length // 2
+        while step:
+            # The padding is never counted: counts stay below its first place.
+            place = found.at(0) + (step - 1)
+            reached = tirx.And(place < t.shape[1], value >= cast(table.at(base + place), "int64"))
+            w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
+            step //= 2
+        w.store(counts, lane, tirx.Cast("int32", found.at(0)))
+    return w.load(counts, 0, lanes)
+
+
+def looked_up(w: Writer, node: Node, x, channel, lanes: int):
+    """``table[c, x - lo]`` lane after lane; lanes of the narrowest type that holds the entries."""
+    table, lo = node.inputs[1].value, node.op.lo
+    element = next(e for e in _ELEMENTS if _holds(e, table))
+    entries = w.table(table, element)
+    places, results = w.array("int32", lanes), w.array(element, lanes)
+    w.store(places, 0, x)
+    with w.loop(w.size(lanes)) as lane:
+        row = const(0, w.index) if table.ndim == 1 else (channel + lane) * table.shape[-1]
+        place = tirx.Cast(w.index, w.load(places, lane)) - lo
+        w.store(results, lane, entries.at(row + place))
+    return w.load(results, 0, lanes)
+
+
+def _holds(element: str, values: np.ndarray) -> bool:
+    info = np.iinfo(element)
+    return bool(info.min <= values.min() and values.max() <= info.max)
