@@ -47,26 +47,22 @@ FORMS = {
 ZIG_TARGETS = {A64: "aarch64-linux-musl", A32: "arm-linux-musleabihf"}
 
 
+def assembled(source, triple, folder, *flags):
+    """A program of the source with its machine's words."""
+    for word in ("EXIT", "RET", "BL", "bne", "R"):
+        source = source.replace(word, FORMS[triple][word])
+    (folder / "loops.s").write_text(source)
+    argv = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGETS[triple], "-nostdlib", "-static"]
+    subprocess.run([*argv, *flags, "loops.s", "-o", "loops"], cwd=folder, check=True)
+    return folder / "loops"
+
+
 @pytest.fixture(scope="module", params=[A64, A32])
 def counted(request, tmp_path_factory):
     """(program, its counted run, core) for both machines."""
-    folder, source = tmp_path_factory.mktemp("loops"), PROGRAM
-    for word in ("EXIT", "RET", "BL", "bne", "R"):
-        source = source.replace(word, FORMS[request.param][word])
-    (folder / "loops.s").write_text(source)
-    argv = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-target",
-        ZIG_TARGETS[request.param],
-        "-nostdlib",
-        "-static",
-    ]
-    subprocess.run([*argv, "loops.s", "-o", "loops"], cwd=folder, check=True)
+    binary = assembled(PROGRAM, request.param, tmp_path_factory.mktemp("loops"))
     cpu = "cortex-a72" if request.param == A64 else "cortex-a9"
-    return folder / "loops", run_arm(folder / "loops", cpu=cpu, blocks=True), cpu
+    return binary, run_arm(binary, cpu=cpu, blocks=True), cpu
 
 
 def test_cycles_of_a_run_are_those_of_its_loops(counted):
