@@ -105,7 +105,7 @@ class Context:
 
     def bordered(self, value: Value, border: Border) -> Tensor:
         """A tensor that has at least this border, copied if need be; and may be read a vector too far."""
-        from .rules.copies import copy_into
+        from .rules.copies import copy_into, fill_border
 
         tensor = self.tensor(value)
         s = tensor.storage
@@ -114,6 +114,8 @@ class Context:
         if enough and fits and tensor.region is Region.ARENA:
             return tensor
         copy = self.temporary(self.storage(value.type, border))
+        if any(border.widths):
+            fill_border(self, copy)
         copy_into(self, tensor, copy)
         return copy
 

@@ -27,6 +27,7 @@ from ...ir.ops import (
 )  # fmt: skip
 from . import moves, plain
 from .elements import ELEMENTS
+from .products import PRODUCT
 from .rule import Rule
 
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
@@ -34,11 +35,11 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (plain.BATCH_MATMUL,),
     Concat: (moves.CONCAT,),
-    Conv2d: (plain.CONV,),
+    Conv2d: (PRODUCT, plain.CONV),
     ConvTranspose2d: (plain.CONV_TRANSPOSE,),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),
-    MatMul: (plain.MATMUL,),
+    MatMul: (PRODUCT, plain.MATMUL),
     MaxPool: (plain.MAX_POOL,),
     Mul: (ELEMENTS,),
     Pad: (moves.PAD,),
