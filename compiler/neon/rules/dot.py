@@ -1,0 +1,90 @@
+"""Sums of products by SDOT: four channels to a vector, four bytes of a pixel broadcast from a lane."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..isa import Core, reinterpret, spread
+from ..program import Storage
+from .products import BLOCK, Shape
+
+_QUAD = 4
+_UNROLLED = 9
+
+
+class Dot:
+    """How a tile's sums are made where the core has SDOT (16 products an instruction)."""
+
+    name = "dot"
+
+    def __init__(self, core: Core, shape: Shape, weights: np.ndarray, storage: Storage):
+        self.core, self.shape, self.weights, self.storage = core, shape, weights, storage
+        self.quads = -(-shape.length // _QUAD)
+
+    def channel_tiles(self) -> list[tuple[int, int]]:
+        """(channels of a tile, tiles): tiles of 16, then of 8 and 4 for the rest."""
+        rest = -(-(self.shape.channels % 16) // 4) * 4
+        tiles = [(16, self.shape.channels // 16 + rest // 16), (8, rest % 16 // 8), (4, rest % 8 // 4)]
+        return [t for t in tiles if t[1]]
+
+    def pixels(self, width: int) -> int:
+        """Pixels of a tile: registers hold its sums, two blocks of its pixels and a few weights."""
+        best = {16: 4, 8: 8, 4: 8}[width]
+        return min(best, self.shape.pixels)
+
+    def packed(self, first: int, width: int, count: int, initial: np.ndarray):
+        """Weights as they are read, and what the sums start from."""
+        runs, length, m = self.weights.shape
+        padded = np.zeros((runs, self.quads * _QUAD, first + width * count), np.int64)
+        padded[:, :length, :m] = self.weights[:, :, : padded.shape[2]]
+        tiles = padded[:, :, first:].reshape(runs, self.quads, _QUAD, count, width // 4, 4)
+        start = np.zeros(max(padded.shape[2], m), np.int64)
+        start[:m] = initial + self.storage.offset * self.weights.sum((0, 1))
+        return tiles.transpose(3, 0, 1, 4, 5, 2), start
+
+    def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):
+        """Each pixel's sums, int32 vectors of ``width`` lanes."""
+        vectors = width // 4
+        acc = w.array("int32", pixels * width)
+        for v in range(vectors):
+            bias = w.load(pb, tile * width + 4 * v, 4)
+            for p in range(pixels):
+                w.store(acc, p * width + 4 * v, bias)
+        base = w.let(tile * (self.shape.runs * self.quads * _QUAD * width))
+        if self.shape.runs * self.shape.blocks <= _UNROLLED:
+            for run in range(self.shape.runs):
+                self._run(w, px, at + run * self.shape.run, pw, base + run * self.quads * 4 * width, acc,
+                          range(self.quads), vectors, pixels)  # fmt: skip
+        else:
+            self._looped(w, px, at, pw, base, acc, vectors, pixels)
+        return [w.let(acc.at(p * width, width)) for p in range(pixels)]
+
+    def _looped(self, w, px, at, pw, base, acc, vectors: int, pixels: int) -> None:
+        """Runs in a loop, and whole blocks of each in a loop of two at a time."""
+        step = next(n for n in (3, 2, 1) if self.quads % (n * 4) == 0 or n == 1)
+        bodies, rest = divmod(self.quads, 4 * step)
+        with w.loop(w.size(self.shape.runs)) as run:
+            start = w.let(at + run * w.stride(self.shape.run))
+            weight = w.let(base + run * (self.quads * _QUAD * 4 * vectors))
+            if bodies:
+                with w.loop(w.size(bodies)) as body:
+                    self._run(w, px, start + body * (BLOCK * step), pw,
+                              weight + body * (4 * step * 16 * vectors), acc, range(4 * step), vectors,
+                              pixels)  # fmt: skip
+            if rest:
+                self._run(w, px, start + bodies * BLOCK * step, pw, weight + bodies * 4 * step * 16 * vectors,
+                          acc, range(rest), vectors, pixels)  # fmt: skip
+
+    def _run(self, w, px, at, pw, weight, acc, quads: range, vectors: int, pixels: int) -> None:
+        """Blocks written out: each vector of weights meets every pixel."""
+        lane = self.shape.pixel
+        for block in range(quads.start, quads.stop, 4):
+            x = [w.load(px, at + (p * lane + block * 4), 16) for p in range(pixels)]
+            quarters = [reinterpret(v, "int32x4") for v in x]
+            for q in range(min(4, quads.stop - block)):
+                for v in range(vectors):
+                    weights = w.load(pw, weight + ((block + q) * vectors + v) * 16, 16)
+                    for p in range(pixels):
+                        place = (p * vectors + v) * 4
+                        byte = reinterpret(spread(quarters[p], q), "int8x16")
+                        w.store(acc, place, w.isa.dot(acc.at(place, 4), weights, byte))

@@ -1,0 +1,201 @@
+"""Rules of products with 8-bit operands: tiles of pixels times channels, sums in registers.
+
+A convolution reads its input where it lies: along one row of the kernel the taps of a pixel are neighbours in
+memory, so they are one run of the sum. Runs are cut into blocks of 16 bytes; the weights of what lies beyond
+a run's end are 0.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+
+from ...ir.graph import Node
+from ...ir.ops import Conv2d
+from ..affine import leaf
+from ..builder import const
+from ..context import Border, Context, Tensor
+from ..elementwise import Elements
+from ..groups import Group
+from ..program import fitting
+from .copies import strides
+from .elements import store_lanes
+from .rule import Rule
+
+BLOCK = 16
+# Blocks of a sum written out without a loop; beyond, a loop of a few at a time.
+_UNROLLED = 9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A product as tiles see it: rows of pixels; each pixel's sum is ``runs`` runs of ``length`` bytes.
+
+    Attributes:
+        rows, pixels: of the output.
+        row, pixel: bytes of the input from one output row, or pixel, to the next.
+        runs, run: how many runs a sum has, and bytes from one to the next; ``jumps`` where they are uneven.
+        length: bytes of a run.
+        channels: of the output.
+    """
+
+    rows: int
+    pixels: int
+    row: int
+    pixel: int
+    runs: int
+    run: int
+    length: int
+    channels: int
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of a run."""
+        return -(-self.length // BLOCK)
+
+
+def shape_of(node: Node, x: Tensor) -> Shape:
+    """The product's shape for an input with this storage (its border included)."""
+    storage = x.storage
+    if not isinstance(node.op, Conv2d):
+        k, m = node.inputs[1].type.shape
+        pixels = node.type.size // m
+        return Shape(1, pixels, 0, k, 1, 0, k, m)
+    (kh, kw, c, m), op = node.inputs[1].type.shape, node.op
+    (oh, ow, _), (row, pixel, _) = node.type.shape, strides(storage)
+    if kh == 1 and kw == 1 and oh * op.strides[0] * row == row * oh and ow * op.strides[1] * pixel == row:
+        return Shape(1, oh * ow, 0, pixel, 1, 0, c, m)
+    return Shape(oh, ow, op.strides[0] * row, op.strides[1] * pixel, kh, op.dilations[0] * row, kw * c, m)
+
+
+def runs_of(node: Node) -> np.ndarray:
+    """Weights (runs, length, channels), int64."""
+    w = node.inputs[1].value
+    if not isinstance(node.op, Conv2d):
+        return w[None]
+    kh, kw, c, m = w.shape
+    return w.reshape(kh, kw * c, m)
+
+
+def takes(context: Context, group: Group) -> bool:
+    """Whether operands fit bytes, taps lie side by side, and sums fit 32 bits."""
+    node = group.anchor
+    x, w = node.inputs[0].type.dtype, node.inputs[1].type.dtype
+    if isinstance(node.op, Conv2d) and (node.op.groups != 1 or node.op.dilations[1] != 1):
+        return False
+    if not node.inputs[0].type.shape or fitting(x)[0] != "int8" or w.lo < -128 or w.hi > 127:
+        return False
+    padded = fitting(type(x)(min(x.lo, 0), max(x.hi, 0)))
+    if isinstance(node.op, Conv2d) and any(node.op.pads) and padded[0] != "int8":
+        return False
+    sums = 128 * int(np.abs(node.inputs[1].value).reshape(-1, w_columns(node)).sum(0).max())
+    return node.type.dtype.magnitude < 2**30 and sums < 2**30
+
+
+def w_columns(node: Node) -> int:
+    """Output channels of a product."""
+    return node.inputs[1].type.shape[-1]
+
+
+def wishes(context: Context, group: Group):
+    """Zeros around the image."""
+    node = group.anchor
+    if isinstance(node.op, Conv2d) and any(node.op.pads):
+        yield node.inputs[0], Border(node.op.pads, 0)
+
+
+def emit(context: Context, group: Group) -> None:
+    """One call for each width of channel tile."""
+    from .dot import Dot
+    from .long import Long
+
+    node = group.anchor
+    pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
+    x = context.bordered(node.inputs[0], Border(pads, 0))
+    leaves = {id(v): context.tensor(v) for v in group.leaves}
+    y = context.result(group.output)
+    shape = shape_of(node, x)
+    start = 0
+    if any(x.storage.border):
+        top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
+        start = top * x.storage.row + left * x.storage.padded[2]
+    maker = (Dot if context.core.dot else Long)(context.core, shape, runs_of(node), x.storage)
+    first = 0
+    for width, count in maker.channel_tiles():
+        tile = _Tile(context, group, shape, maker, (width, count), first)
+        tile.emit(x, start, y, leaves)
+        first += width * count
+
+
+class _Tile:
+    """A kernel for ``count`` tiles of ``width`` channels from channel ``first`` on."""
+
+    def __init__(
+        self, context: Context, group: Group, shape: Shape, maker, tiles: tuple[int, int], first: int
+    ):
+        self.context, self.group, self.shape, self.maker = context, group, shape, maker
+        (self.width, self.count), self.first = tiles, first
+        width, count = tiles
+        self.valid = min(width, shape.channels - first - width * (count - 1))
+        self.pixels = maker.pixels(width)
+
+    def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
+        shape, maker, context = self.shape, self.maker, self.context
+        elements = Elements(self.group, y.storage)
+        w = context.writer()
+        px = w.tensor(x.place(start), "int8")
+        packed, initial = maker.packed(self.first, self.width, self.count, elements.initial)
+        pw = w.table(packed, "int8")
+        pb = w.table(initial, "int32")
+        py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
+        read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
+        tiles = -(-shape.pixels // self.pixels)
+        with ExitStack() as stack:
+            row = column = const(0, w.index)
+            if shape.rows > 1:
+                row = stack.enter_context(w.outer())
+            if self.count > 1:
+                tile = stack.enter_context(w.loop(w.size(self.count)))
+            else:
+                tile = const(0, w.index)
+            if tiles > 1 or shape.rows == 1:
+                index = stack.enter_context(w.loop(w.size(tiles)) if shape.rows > 1 else w.outer())
+                column = index * self.pixels
+                if shape.pixels % self.pixels:
+                    column = w.let(tirx.min(column, w.stride(shape.pixels - self.pixels)))
+            at = w.let(row * shape.row + column * shape.pixel)
+            sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
+            channel = w.let(tile * self.width + self.first)
+            for p, vector in enumerate(sums):
+                self._finish(w, elements, vector, channel, (row, column + p), py, y, read, leaves)
+        macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
+        part = self.width * self.count / max(shape.channels, 1)
+        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(part, 1.0)))
+
+    def _finish(self, w, elements, vector, channel, place, py, y: Tensor, read, leaves) -> None:
+        """Functions and store of one pixel's channels."""
+        known = {id(self.group.anchor): elements.accumulator(vector)}
+        for key, tensor in leaves.items():
+            at = w.let(_pixel(place, tensor, self.shape) + channel)
+            value = w.load(read[key], at, self.width)
+            known[key] = leaf(value, tensor.storage.offset, tensor.storage.type.dtype)
+        result = elements.stored(w, known, channel, self.width)
+        store_lanes(w, py, w.let(_pixel(place, y, self.shape) + channel), result, self.valid)
+
+
+def _pixel(place, tensor: Tensor, shape: Shape):
+    """Index of a pixel's first channel behind the tensor's origin."""
+    row, column = place
+    steps = strides(tensor.storage)
+    if len(steps) == 3 and shape.rows > 1:
+        return row * steps[0] + column * steps[1]
+    if len(steps) == 3 and any(tensor.storage.border):
+        width = tensor.storage.type.shape[1]
+        return tirx.truncdiv(column, width) * steps[0] + tirx.truncmod(column, width) * steps[1]
+    return column * shape.channels
+
+
+PRODUCT = Rule(emit, takes, wishes, fuses=True)
