@@ -144,22 +144,24 @@ def _rounded(r: Resources) -> Resources:
 
 
 def resources(job: Job) -> dict:
-    """Resources per unit and in total, from the furthest stage reached."""
+    """Resources per unit, per memory outside of units and in total, from the furthest stage reached."""
     family, block_kbit = job.board.part.family, job.board.part.bram_kbit
-    estimates = [_rounded(i.resources(family)) for i in job.design.instances]
+    parts = [(i.name, i.unit.module, i.layer, i) for i in job.design.instances]
+    parts += [(s.name, s.module, s.layer, s) for s in job.design.stores]
+    estimates = [_rounded(part.resources(family)) for *_, part in parts]
     # Of the rounded ones, so that the units add up to it.
     estimated = sum(estimates, Resources())
     found = job.synthesis.instances if job.synthesis else {}
     rows = [
         {
-            "name": i.name,
-            "module": i.unit.module,
-            "layer": i.layer,
+            "name": name,
+            "module": module,
+            "layer": layer,
             "source": "synthesized" if found else "estimated",
-            **_amounts(_rounded(found.get(i.name, Resources())) if found else estimate),
+            **_amounts(_rounded(found.get(name, Resources())) if found else estimate),
             "block_memory": block_memory(estimate, block_kbit),
         }
-        for i, estimate in zip(job.design.instances, estimates, strict=True)
+        for (name, module, layer, _), estimate in zip(parts, estimates, strict=True)
     ]
     source, total = "estimated", estimated
     if job.synthesis:

@@ -9,6 +9,7 @@ from ..compiler.ir.io import load
 from ..compiler.ir.types import Int
 from ..errors import InputError
 from ..hw.design import Design, Port, Stream
+from ..hw.store import Columns
 
 TOP = "accelerator"
 _DESIGN_SCHEMA = "gatewright-design/1"
@@ -110,8 +111,13 @@ def _stream_name(design: Design, source: Port | None) -> str:
     return instance.name if len(instance.outputs) == 1 else f"{instance.name}.{source.index}"
 
 
+def _columns(part: Columns) -> dict:
+    return {"param": part.param, "words": part.words, "low": part.low, "bits": part.bits}
+
+
 def describe_design(design: Design) -> str:
-    """design.json: streams, and each instance with its parameters and what it reads, in order."""
+    """design.json: streams, each instance with its parameters and what it reads, in order, and the memories
+    outside of units: which columns of which unit's they hold."""
     data = {
         "schema": _DESIGN_SCHEMA,
         "top": TOP,
@@ -128,6 +134,17 @@ def describe_design(design: Design) -> str:
                 "reads": [_stream_name(design, source) for source in design.sources(n)],
             }
             for n, i in enumerate(design.instances)
+        ],
+        "memories": [
+            {
+                "name": store.name,
+                "module": store.module,
+                "base": store.base,
+                "parts": [
+                    {"unit": design.instances[part.place].name, **_columns(part)} for part in store.parts
+                ],
+            }
+            for store in design.stores
         ],
     }
     return json.dumps(data, indent=1) + "\n"

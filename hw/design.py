@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..compiler.ir.types import Int
 from ..errors import LoweringError
+
+if TYPE_CHECKING:
+    from .store import Store
 
 FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 
@@ -201,6 +205,8 @@ def chained(count: int) -> tuple[Edge, ...]:
 class Design:
     """Instances, each behind those that feed it, and the edges between them: one input, one output.
 
+    ``stores`` are the ROMs that stand outside of instances (``sharing.share_roms``).
+
     Raises:
         LoweringError: a port without an edge or with two, an edge that leads back, or one between streams
             of different widths or lengths.
@@ -209,6 +215,7 @@ class Design:
     name: str
     instances: tuple[Instance, ...]
     edges: tuple[Edge, ...]
+    stores: tuple["Store", ...] = ()
 
     def __post_init__(self):
         sources = [Port(n, k) for n, i in enumerate(self.instances) for k in range(len(i.outputs))]
@@ -263,4 +270,4 @@ class Design:
 
     def resources(self, family: str) -> Resources:
         """Estimated total on ``family``."""
-        return sum((i.resources(family) for i in self.instances), Resources())
+        return sum((part.resources(family) for part in (*self.instances, *self.stores)), Resources())

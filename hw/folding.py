@@ -14,6 +14,7 @@ from .build import assemble, converters
 from .design import Design, Resources, Stream
 from .lower import FPGA
 from .rules.rule import Fold, Layer
+from .sharing import share_roms
 
 _ROUNDS = 12
 # LUTs cost routing and place-and-route time as well: a 784-bit weight ROM in LUTs took nextpnr 13 minutes
@@ -130,7 +131,7 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
         folds = _select(chain, choices, interval, prices, board.part.family)
         # Deep FIFOs take time to work out, so a folding that is too large without them stays without.
         for buffered in (False, True):
-            design = assemble(name, chain, folds, buffered)
+            design = share_roms(assemble(name, chain, folds, buffered), board.part.family)
             need = _occupied(design.resources(board.part.family) + overhead, board.part.family)
             over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
             if over:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from .design import Design, Instance, Memory, Port
+from .store import Columns, Store
+from .units.ram import clog2
 
 _HEADER = """\
 // {top}: made by gatewright from {title}
@@ -21,12 +23,34 @@ module {top} (
 );
 """
 
+_HEADER = """\
+// {top}: made by gatewright from {title}
+// {interval} clocks a frame; {beats_in} beats of {bits_in} bits in, {beats_out} of {bits_out} bits out
+`default_nettype none
+
+module {top} (
+    input  wire clk,
+    input  wire rst,
+    input  wire [{in_msb}:0] s_tdata,
+    input  wire s_tvalid,
+    output wire s_tready,
+    output wire [{out_msb}:0] m_tdata,
+    output wire m_tvalid,
+    input  wire m_tready
+);
+"""
+
+# Digits of a literal; Icarus Verilog takes less than 16,384 characters, Verilator 65,536 bits.
+_PIECE = 1024
+
 
 def memory_files(design: Design, prefix: str = "") -> dict[str, str]:
     """File name -> text of every ROM, in $readmemh form."""
     files = {}
     for instance in design.instances:
         for param, make in instance.memories.items():
+            if param not in instance.unit.memories:  # a store's
+                continue
             memory = make()
             stem = f"{prefix}{_stem(instance, param)}"
             if memory.per_lane:
@@ -34,6 +58,9 @@ def memory_files(design: Design, prefix: str = "") -> dict[str, str]:
                     files[f"{stem}_{lane:03d}.mem"] = _hex(words, memory)
             else:
                 files[f"{stem}.mem"] = _hex(memory.words, memory)
+    for store in design.stores:
+        memory = store.memory(design.instances)
+        files[f"{prefix}{store.name}.mem"] = _hex(memory.words, memory)
     return files
 
 
@@ -61,10 +88,16 @@ def top_level(design: Design, top: str, prefix: str = "") -> str:
             if name != "m":
                 lines.append(f"    wire [{stream.bits - 1}:0] {name}_tdata;\n")
                 lines.append(f"    wire {name}_tvalid;\n    wire {name}_tready;\n")
+    tables = {(c.place, c.param): c for store in design.stores for c in store.parts}
+    lines += [_table_wires(design, columns) for columns in tables.values()]
+    fed = dict.fromkeys(design.instances[place].name for place, _ in tables)
+    lines += [f"    wire {name}_rom_ce;\n" for name in fed]
     for place, instance in enumerate(design.instances):
         sources = [names[source] for source in design.sources(place)]
         sinks = [names[Port(place, k)] for k in range(len(instance.outputs))]
-        lines.append(_instance(instance, sources, sinks, prefix))
+        own = [columns for columns in tables.values() if columns.place == place]
+        lines.append(_instance(instance, sources, sinks, prefix, own))
+    lines += [_store(design, store, prefix) for store in design.stores]
     lines.append("endmodule\n\n`default_nettype wire\n")
     return "".join(lines)
 
@@ -81,14 +114,62 @@ def _wires(design: Design) -> dict[Port | None, str]:
     return names
 
 
-def _instance(instance: Instance, sources: Sequence[str], sinks: Sequence[str], prefix: str) -> str:
+def _table_wires(design: Design, columns: Columns) -> str:
+    """The wires between a unit and the memories that hold its table."""
+    stem = _stem(design.instances[columns.place], columns.param)
+    addr, data = clog2(columns.words), columns.width
+    return f"    wire [{addr - 1}:0] {stem}_addr;\n    wire [{data - 1}:0] {stem}_data;\n"
+
+
+def _store(design: Design, store: Store, prefix: str) -> str:
+    """The instance of a memory outside of units."""
+    pair = len(store.parts) > 1
+    values: dict[str, int | str] = {}
+    ports = [".clk(clk)"]
+    for side, part in zip(("a_", "b_") if pair else ("",), store.parts, strict=True):
+        instance = design.instances[part.place]
+        stem = _stem(instance, part.param)
+        values |= {f"{side.upper()}BITS": part.bits, f"{side.upper()}WORDS": part.words}
+        ports += [
+            f".{side}ce({instance.name}_rom_ce)",
+            f".{side}addr({stem}_addr)",
+            f".{side}data({stem}_data[{part.low + part.bits - 1}:{part.low}])",
+        ]
+    if pair:
+        values["BASE"] = store.base
+    else:
+        values = {"BITS": values["BITS"], "DEPTH": values["WORDS"], "STYLE": 1, "OUT_REG": 1}
+    values["FILE"] = f'"{prefix}{store.name}.mem"'
+    params = ",\n        ".join(f".{name}({value})" for name, value in values.items())
+    joined = ",\n        ".join(ports)
+    label = f"    // {_comment(store.layer)}\n" if store.layer else ""
+    return (
+        f"\n{label}    {store.module} #(\n        {params}\n    ) {store.name} (\n        {joined}\n    );\n"
+    )
+
+
+def _fed_ports(instance: Instance, tables: Sequence[Columns]) -> list[str]:
+    """The ports of a unit whose tables are outside of it."""
+    if not tables:
+        return []
+    return [f".rom_ce({instance.name}_rom_ce)"] + [
+        f".{table.param.lower()}_{part}({_stem(instance, table.param)}_{part})"
+        for table in tables
+        for part in ("addr", "data")
+    ]
+
+
+def _instance(
+    instance: Instance, sources: Sequence[str], sinks: Sequence[str], prefix: str, tables: Sequence[Columns]
+) -> str:
     values = {**instance.params, **_memory_params(instance, prefix)}
     params = ",\n        ".join(f".{name}({values[name]})" for name in instance.unit.params)
-    ports = ",\n        ".join(
+    streams = [
         f".{side}_t{part}({_packed(wires, part)})"
         for side, wires in (("s", sources), ("m", sinks))
         for part in ("data", "valid", "ready")
-    )
+    ]
+    ports = ",\n        ".join(streams + _fed_ports(instance, tables))
     label = f"    // {_comment(instance.layer)}\n" if instance.layer else ""
     return (
         f"\n{label}    {instance.unit.module} #(\n        {params}\n    ) {instance.name} (\n"
