@@ -12,7 +12,7 @@ from pathlib import Path
 from . import __version__
 from .errors import GatewrightError
 
-_STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
+_STAGES = "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,7 +64,8 @@ def _terminable():
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gatewright", description="Trained networks to integer graphs, RTL and bitstreams."
+        prog="gatewright",
+        description="Trained networks to integer graphs, bitstreams and ARM libraries.",
     )
     parser.add_argument("--version", action="version", version=f"gatewright {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_compile(commands) -> None:
-    p = commands.add_parser("compile", help="model file to RTL, simulation, bitstream and report")
+    p = commands.add_parser("compile", help="model file to RTL and bitstream or ARM library, and report")
     p.add_argument(
         "model", metavar="MODEL", type=Path, help="QONNX, ONNX QDQ or TFLite file, or a saved integer graph"
     )
@@ -87,7 +88,10 @@ def _add_compile(commands) -> None:
     rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
     rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
     p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
-    p.add_argument("--until", choices=_STAGES, default="bitstream", help="last stage to do")
+    p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+    p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
+    p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
+    p.add_argument("--cross", default="zig", metavar="CC", help="ARM: cross compiler, zig or gcc (from PATH)")
     p.add_argument(
         "--data", type=Path, metavar="FILE", help=".npz (inputs, labels, expected) or .npy to verify on"
     )
@@ -106,7 +110,7 @@ def _add_run(commands) -> None:
     p.add_argument("--input", required=True, type=Path, metavar="X.npy", help="(N, ...) floats or integers")
     p.add_argument("--output", required=True, type=Path, metavar="Y.npy", help="int64 (N, ...)")
     p.add_argument(
-        "--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl or icarus"
+        "--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl, icarus or arm"
     )
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.add_argument("--quiet", action="store_true", help="print nothing")
@@ -150,6 +154,9 @@ def _compile(args) -> int:
         dump=args.dump,
         native=True if args.native_tools else None,
         seed=args.seed,
+        target=args.target,
+        threads=args.threads,
+        cross=args.cross,
     )
     with _progress(args.quiet) as say:
         report = compile_model(args.model, args.board, args.out, options, say)

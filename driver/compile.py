@@ -1,4 +1,4 @@
-"""The compile: model to integer graph, RTL, simulation, synthesis, bitstream, in one output folder."""
+"""The compile: model to integer graph, then RTL to bitstream or an ARM library, in one output folder."""
 
 import hashlib
 import time
@@ -18,55 +18,15 @@ from ..errors import GatewrightError, InputError
 from ..hw.design import Design
 from ..hw.folding import fold
 from ..hw.layers import layers
-from . import describe, hardware, verify
+from . import arm, describe, hardware, verify
 from .data import Data, load_data, random_data
+from .options import ARM, STAGES, Options
 from .output import MARK, keep_logs, staged_folder
 from .project import Project
 
-STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
+__all__ = ["STAGES", "Job", "Options", "compile_model", "passed"]
+
 _RANDOM_FRAMES = 16
-# Frames a second, and MHz: no rate outside is meant.
-_SLOWEST, _FASTEST = 1e-6, 1e9
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user asks of a compile.
-
-    Attributes:
-        fps, interval: wanted frames per second or clocks per frame; neither asks for the fastest that fits.
-        clock_mhz: None takes the board's default.
-        until: the last stage to do, one of STAGES.
-        data: .npz or .npy file to verify on; None draws random frames.
-        frames: how many of its frames to simulate; None takes all.
-        dump: write the graph after each pass.
-        native: take tools from PATH.
-    """
-
-    fps: float | None = None
-    interval: int | None = None
-    clock_mhz: float | None = None
-    until: str = "bitstream"
-    data: Path | None = None
-    frames: int | None = None
-    dump: bool = False
-    native: bool | None = None
-    seed: int = 1
-
-    def check(self) -> None:
-        """Raise InputError at the first option that makes no sense."""
-        if self.until not in STAGES:
-            raise InputError(f"compile: --until must be one of {', '.join(STAGES)}, not {self.until!r}")
-        if self.fps is not None and self.interval is not None:
-            raise InputError("compile: give --fps or --interval, not both")
-        for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):
-            if value is not None and not _SLOWEST <= value <= _FASTEST:
-                raise InputError(
-                    f"compile: {label} must be between {_SLOWEST:g} and {_FASTEST:g}, not {value}"
-                )
-        for label, value in (("--interval", self.interval), ("--frames", self.frames)):
-            if value is not None and value < 1:
-                raise InputError(f"compile: {label} must be at least 1, not {value}")
 
 
 @dataclass
@@ -84,6 +44,7 @@ class Job:
     clock_mhz: float = 0.0
     executors: list[dict] = field(default_factory=list)
     sha256: str = ""
+    arm: object = None
     reference: object = None
     timing: object = None
     synthesis: object = None
@@ -126,16 +87,18 @@ def compile_model(
     Raises:
         GatewrightError: bad input, an unsupported op, a board too small, or a tool that failed.
     """
-    options = options or Options()
-    options.check()
     source = Path(model)
     board = board if isinstance(board, Board) else load_board(board)
-    hardware.check_reachable(board, options.until, options.native)
+    options = (options or Options()).completed(board)
+    if options.target == ARM:
+        arm.check_reachable(board, options.until, options.cross)
+    else:
+        hardware.check_reachable(board, options.until, options.native)
     with staged_folder(Path(out)) as folder:
         job = Job(Project(folder), source, board, options, say)
-        job.clock_mhz = hardware.made_clock(board, job.wanted_mhz)
+        job.clock_mhz = _clock_mhz(job)
         try:
-            for name in STAGES[: STAGES.index(options.until) + 1]:
+            for name in options.stages:
                 _STAGES[name](job)
         except GatewrightError as error:
             kept = keep_logs(folder)
@@ -146,6 +109,12 @@ def compile_model(
         report = describe.report(job)
         describe.write_report(report, folder / MARK)
     return report
+
+
+def _clock_mhz(job: Job) -> float:
+    if job.options.target == ARM:
+        return job.board.processor.clock_mhz
+    return hardware.made_clock(job.board, job.wanted_mhz)
 
 
 def _graph_stage(job: Job) -> None:
@@ -204,6 +173,10 @@ _STAGES = {
     "simulate": _simulate_stage,
     "synthesize": _synthesize_stage,
     "bitstream": _bitstream_stage,
+    "lower": arm.lower_stage,
+    "objects": arm.objects_stage,
+    "library": arm.library_stage,
+    "verify": arm.verify_stage,
 }
 
 

@@ -14,6 +14,7 @@ from ..hw.buffering import latency
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
 from ..report import render, write
+from . import arm
 from .data import output_decoding
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def report(job: Job) -> dict:
         "timing": route_timing(job),
         "executors": job.executors,
         "output": output(job.graph),
+        "arm": arm.report(job),
         "files": dict(sorted(job.files.items())),
         "tools": used_tools(job),
         "seconds": job.seconds,
@@ -212,4 +214,6 @@ def route_timing(job: Job) -> dict | None:
 
 def used_tools(job: Job) -> dict[str, str]:
     """Versions of the tools that the stages reached may have used."""
+    if job.arm:
+        return arm.used_tools(job)
     return versions(job.options.native) if job.design else {}

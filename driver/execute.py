@@ -9,6 +9,7 @@ from ..compiler.ir.evaluate import evaluate
 from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.rtl import Simulation, Trace, compile_rtl
+from .arm_run import count, run_frames
 from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
 
@@ -24,10 +25,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Execution:
-    """Integers in the graph's layout, (N, *type.shape), and timing where the executor has it."""
+    """Integers in the graph's layout, (N, *type.shape); timing, or instructions of one inference, where the
+    executor has them."""
 
     values: np.ndarray
     timing: Timing | None = None
+    instructions: int | None = None
 
 
 def run_reference(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
@@ -74,6 +77,13 @@ def simulate(
     return Execution(values, _timing(trace, interface, len(frames)))
 
 
+def run_on_arm(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
+    """The ARM library's example program under qemu."""
+    values = run_frames(project, graph, frames)
+    counts = count(project, frames[:1]) if len(frames) else None
+    return Execution(values, instructions=counts.instructions if counts else None)
+
+
 def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
     ends = np.array(trace.out_clocks[interface.output.beats - 1 :: interface.output.beats])
     latency = int(ends[0]) - trace.in_clocks[0] + 1
@@ -89,6 +99,7 @@ EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
     "onnxruntime": lambda project, graph, frames: Execution(run_in_onnxruntime(graph, frames)),
     "rtl": lambda project, graph, frames: run_rtl(project, graph, frames, "verilator"),
     "icarus": lambda project, graph, frames: run_rtl(project, graph, frames, "icarus"),
+    "arm": run_on_arm,
 }
 
 

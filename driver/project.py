@@ -1,7 +1,7 @@
 """The folder that a compile leaves: where things are in it, and reading it back."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..compiler.ir.graph import Graph
@@ -12,6 +12,9 @@ from ..hw.design import Design, Port, Stream
 from ..hw.store import Columns
 
 TOP = "accelerator"
+EXAMPLE = "example"
+_LIBRARY_SCHEMA = "gatewright-library/1"
+_DTYPES = ("int8", "int16", "int32", "int64")
 _DESIGN_SCHEMA = "gatewright-design/1"
 
 
@@ -21,6 +24,26 @@ class Interface:
 
     input: Stream
     output: Stream
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tensor as the C library has it: elements ``value - offset`` of ``dtype``, in row-major order."""
+
+    dtype: str
+    offset: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """What whoever runs the example program needs to know of the library; ``core`` as qemu calls it."""
+
+    name: str
+    core: str
+    threads: int
+    input: Placed
+    output: Placed
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,35 @@ class Project:
     def build(self) -> Path:
         """Where synthesis and place-and-route work, with their logs."""
         return self.root / "build"
+
+    @property
+    def library_file(self) -> Path:
+        """What the C library takes and gives."""
+        return self.root / "library.json"
+
+    @property
+    def library_sources(self) -> Path:
+        """What the C library was built of."""
+        return self.root / "src"
+
+    def library(self) -> Library:
+        """The C library's description.
+
+        Raises:
+            InputError: there is no library in the folder, or its description is damaged.
+        """
+        if not self.library_file.is_file():
+            raise InputError(
+                f"run: {self.root} holds no ARM library (no {self.library_file.name}). "
+                "Compile for a board with a processor, or with --target arm."
+            )
+        try:
+            return _library(json.loads(self.library_file.read_text()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"run: {self.library_file} must be a {_LIBRARY_SCHEMA} description, but is damaged "
+                f"({error!r}). Compile again."
+            ) from None
 
     def graph(self) -> Graph:
         """The integer graph.
@@ -93,6 +145,24 @@ class Project:
         return {path.name: path.read_text() for path in sorted(self.rtl.glob("*.mem"))}
 
 
+def _library(data: dict) -> Library:
+    if data["schema"] != _LIBRARY_SCHEMA:
+        raise ValueError(data["schema"])
+    name, core = str(data["name"]), str(data["core"])
+    return Library(name, core, int(data["threads"]), _placed(data["input"]), _placed(data["output"]))
+
+
+def _placed(data: dict) -> Placed:
+    if data["dtype"] not in _DTYPES:
+        raise ValueError(data["dtype"])
+    return Placed(data["dtype"], int(data["offset"]), tuple(int(d) for d in data["shape"]))
+
+
+def describe_library(library: Library) -> str:
+    """library.json."""
+    return json.dumps({"schema": _LIBRARY_SCHEMA, **asdict(library)}, indent=1) + "\n"
+
+
 def _stream(data: dict) -> Stream:
     lo, hi, step = (int(v) for v in data["range"])
     return Stream(Int(lo, hi, step), int(data["lanes"]), int(data["beats"]))
@@ -129,7 +199,7 @@ def describe_design(design: Design) -> str:
                 "name": i.name,
                 "module": i.unit.module,
                 "layer": i.layer,
-                "params": dict(i.params),
+                "params": {k: v if -(1 << 63) <= v < 1 << 63 else f"{v:#x}" for k, v in i.params.items()},
                 "interval_clocks": i.interval,
                 "reads": [_stream_name(design, source) for source in design.sources(n)],
             }

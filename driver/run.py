@@ -17,9 +17,10 @@ def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: s
     Args:
         source: .npy with (N, ...) floats in the model's own input domain, or integers already quantized.
         target: .npy that takes int64 (N, ...) in the source model's axis order; report.json has its scale.
-        on: executor: reference, onnxruntime, rtl (Verilator) or icarus.
+        on: executor: reference, onnxruntime, rtl (Verilator), icarus or arm (qemu).
     Returns:
-        What was done: executor, frames, shape, clocks where the executor measures them.
+        What was done: executor, frames, shape; clocks, or instructions of an inference, where the executor
+        measures them.
     Raises:
         GatewrightError: an input that cannot be used, or an executor that failed.
     """
@@ -37,4 +38,6 @@ def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: s
             "latency_clocks": done.timing.latency_clocks,
             "interval_clocks": done.timing.interval_clocks,
         }
+    if done.instructions is not None:
+        result["instructions_per_inference"] = done.instructions
     return result

@@ -26,15 +26,15 @@ def against_source(job: Job) -> None:
     job.reference = values
     decoding = output_decoding(graph)
     floats = decoding.apply(values)
-    accuracy = _accuracy(floats, data.labels)
+    right = accuracy(floats, data.labels)
     if data.expected is None:
-        job.executors.append(entry("integer graph", None, values, values, accuracy, data.origin))
+        job.executors.append(entry("integer graph", None, values, values, right, data.origin))
         return
     if data.expected.dtype.kind in "iu":
         codes, expected = decoding.integers(values), data.expected.astype(np.int64)
         note = "every code identical" if np.array_equal(codes, expected) else "codes differ"
         note = f"{note}; {data.origin}"
-        job.executors.append(entry("integer graph", "source model", codes, expected, accuracy, note))
+        job.executors.append(entry("integer graph", "source model", codes, expected, right, note))
         return
     expected = data.expected.astype(np.float64)
     as_float32 = floats.astype(np.float32).astype(np.float64)
@@ -50,7 +50,7 @@ def against_source(job: Job) -> None:
         compared = np.where(off <= limit, expected, as_float32)
         verdict = "equal within" if (off <= limit).all() else "values differ by more than"
         note = f"{verdict} float rounding, largest difference {off.max():.3g}; {data.origin}"
-    job.executors.append(entry("integer graph", "source model", compared, expected, accuracy, note))
+    job.executors.append(entry("integer graph", "source model", compared, expected, right, note))
 
 
 def _has_exact_floats(decoding: OutputDecoding, values: np.ndarray) -> bool:
@@ -68,9 +68,9 @@ def rtl_against_reference(job: Job) -> None:
     simulation = compile_simulation(job.project, interface, "verilator", job.options.native)
     free = simulate(simulation, interface, graph, data.frames)
     job.timing = free.timing
-    accuracy = _accuracy(output_decoding(graph).apply(free.values), data.labels)
+    right = accuracy(output_decoding(graph).apply(free.values), data.labels)
     job.executors.append(
-        entry("RTL (Verilator)", "integer graph", free.values, job.reference, accuracy, data.origin)
+        entry("RTL (Verilator)", "integer graph", free.values, job.reference, right, data.origin)
     )
     some = min(len(data.frames), 32)
     shaken = simulate(simulation, interface, graph, data.frames[:some], gap=0.3, stall=0.3)
@@ -95,7 +95,7 @@ def entry(name: str, against: str | None, got: np.ndarray, want: np.ndarray, acc
     }
 
 
-def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
+def accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
     """Share of frames whose largest output (or whose class number, from an arg-max) is the label."""
     if labels is None:
         return None

@@ -20,6 +20,7 @@ FLOORS = {
     "compiler.export_onnx": 3,
     "compiler.frontends": 3,
     "quant": 3,
+    "compiler.neon": 4,
     "hw": 4,
     "sim": 5,
     "driver": 6,
@@ -103,6 +104,8 @@ def test_the_rule_for_imports():
     assert may_import("driver", "report")
     assert may_import("__main__", "driver")
     assert not may_import("hw", "sim")
+    assert not may_import("hw", "compiler.neon")
+    assert not may_import("compiler.neon", "hw")
     assert not may_import("quant", "compiler.passes")
     assert not may_import("report", "boards")
     assert not may_import("hw", "no_such_package")

@@ -1,0 +1,98 @@
+"""A compiled library's example program on the user's frames, under qemu."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..compiler.ir.graph import Graph
+from ..errors import InputError, ToolError
+from ..sim.qemu import ArmRun, by_function, run_arm
+from .project import EXAMPLE, Library, Placed, Project
+
+# Repeats of the two runs whose difference is counted.
+_SHORT, _LONG = 1, 3
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Instructions of one inference: all, and by function."""
+
+    instructions: int
+    functions: dict[str, int]
+
+
+def run_frames(project: Project, graph: Graph, frames: np.ndarray) -> np.ndarray:
+    """The graph's integers for all frames, one after the other through the library.
+
+    Raises:
+        InputError: there is no library in the folder.
+        ToolError: qemu is missing, or the program failed.
+    """
+    library = project.library()
+    shape = graph.outputs[0].type.shape
+    if library.input.shape != graph.inputs[0].type.shape or library.output.shape != shape:
+        raise InputError(
+            f"run: {project.library_file} must describe the library of {project.graph_file.name}, "
+            "not another one's. Compile again."
+        )
+    if not len(frames):
+        return np.zeros((0, *shape), dtype=np.int64)
+    with tempfile.TemporaryDirectory(prefix="gatewright_") as scratch:
+        _run(project, library, frames, Path(scratch))
+        return _read(Path(scratch) / "outputs", library.output, len(frames))
+
+
+def count(project: Project, frame: np.ndarray) -> Counts | None:
+    """Instructions of one inference of ``frame`` (1, ...); None where qemu takes no plugin, or several
+    threads, which wait for each other differently each time, share the work.
+
+    Raises:
+        InputError: there is no library in the folder.
+    """
+    library = project.library()
+    if library.threads > 1:
+        return None
+    try:
+        with tempfile.TemporaryDirectory(prefix="gatewright_") as scratch:
+            short, long = (
+                _run(project, library, frame, Path(scratch), repeats, counted=True)
+                for repeats in (_SHORT, _LONG)
+            )
+    except ToolError:
+        # The same program has just run without the plugin.
+        return None
+    binary = project.root / EXAMPLE
+    before, after = by_function(binary, short), by_function(binary, long)
+    more = {name: (n - before.get(name, 0)) // (_LONG - _SHORT) for name, n in after.items()}
+    total = (long.instructions - short.instructions) // (_LONG - _SHORT)
+    return Counts(total, {name: n for name, n in more.items() if n})
+
+
+def _run(
+    project: Project, library: Library, frames: np.ndarray, scratch: Path, repeats: int = 1,
+    counted: bool = False,
+) -> ArmRun:  # fmt: skip
+    given = scratch / "frames"
+    given.write_bytes((frames - library.input.offset).astype(f"<{_kind(library.input)}").tobytes())
+    return run_arm(
+        project.root / EXAMPLE, [str(given), str(scratch / "outputs"), str(repeats)],
+        cpu=library.core, blocks=counted,
+    )  # fmt: skip
+
+
+def _read(path: Path, placed: Placed, frames: int) -> np.ndarray:
+    kind = np.dtype(f"<{_kind(placed)}")
+    data = path.read_bytes()
+    wanted = frames * math.prod(placed.shape) * kind.itemsize
+    if len(data) != wanted:
+        raise ToolError(f"run: {EXAMPLE} must write {wanted} bytes, not {len(data)}. Compile again.")
+    return np.frombuffer(data, kind).astype(np.int64).reshape(frames, *placed.shape) + placed.offset
+
+
+def _kind(placed: Placed) -> str:
+    return np.dtype(placed.dtype).str[1:]

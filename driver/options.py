@@ -1,0 +1,102 @@
+"""What a user asks of a compile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..boards.schema import Board
+from ..errors import BoardError, InputError
+from . import arm
+
+FPGA, ARM = "fpga", "arm"
+STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
+STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES}
+# Frames a second, and MHz: no rate outside is meant.
+_SLOWEST, _FASTEST = 1e-6, 1e9
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asks of a compile; those of the other target must be left as they are.
+
+    Attributes:
+        target: "fpga" or "arm"; None takes the FPGA where the board has one.
+        until: the last stage to do, one of STAGES_OF[target]; None does them all.
+        fps, interval: FPGA: wanted frames per second or clocks per frame; neither asks for the fastest that
+            fits.
+        clock_mhz: FPGA: None takes the board's default.
+        threads: ARM: how many share each inference.
+        cross: ARM: cross compiler, "zig" or "gcc".
+        data: .npz or .npy file to verify on; None draws random frames.
+        frames: how many of its frames to simulate; None takes all.
+        dump: write the graph after each pass.
+        native: take tools from PATH.
+    """
+
+    fps: float | None = None
+    interval: int | None = None
+    clock_mhz: float | None = None
+    until: str | None = None
+    data: Path | None = None
+    frames: int | None = None
+    dump: bool = False
+    native: bool | None = None
+    seed: int = 1
+    target: str | None = None
+    threads: int = 1
+    cross: str = "zig"
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages to do, of completed options."""
+        stages = STAGES_OF[self.target]
+        return stages[: stages.index(self.until) + 1]
+
+    def completed(self, board: Board) -> Options:
+        """Target and last stage chosen, and everything checked.
+
+        Raises:
+            InputError: the first option that makes no sense.
+            BoardError: the board has no such target.
+        """
+        target = self.target or (FPGA if board.part else ARM)
+        if target not in STAGES_OF:
+            raise InputError(f"compile: --target must be one of {', '.join(STAGES_OF)}, not {target!r}")
+        self._check_target(target)
+        if target == FPGA and board.part is None:
+            raise BoardError(f"compile: {board.name} has a processor only, no FPGA. Use --target arm.")
+        if target == ARM and board.processor is None:
+            raise BoardError(f"compile: {board.name} has no processor that is known. Use --target fpga.")
+        done = replace(self, target=target, until=self.until or STAGES_OF[target][-1])
+        done._check()
+        return done
+
+    def _check_target(self, target: str) -> None:
+        """No option of the other target is given."""
+        plain = Options()
+        foreign = ("fps", "interval", "clock_mhz", "seed") if target == ARM else ("threads", "cross")
+        for option in foreign:
+            if getattr(self, option) != getattr(plain, option):
+                flag = option.removesuffix("_mhz")
+                other = FPGA if target == ARM else ARM
+                raise InputError(
+                    f"compile: --{flag} is for --target {other}, not for {target}. Leave it out."
+                )
+
+    def _check(self) -> None:
+        stages = STAGES_OF[self.target]
+        if self.until not in stages:
+            raise InputError(f"compile: --until must be one of {', '.join(stages)}, not {self.until!r}")
+        if self.fps is not None and self.interval is not None:
+            raise InputError("compile: give --fps or --interval, not both")
+        for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):
+            if value is not None and not _SLOWEST <= value <= _FASTEST:
+                raise InputError(
+                    f"compile: {label} must be between {_SLOWEST:g} and {_FASTEST:g}, not {value}"
+                )
+        for label, value in (("--interval", self.interval), ("--frames", self.frames)):
+            if value is not None and value < 1:
+                raise InputError(f"compile: {label} must be at least 1, not {value}")
+        if not 1 <= self.threads <= arm.MAX_THREADS:
+            raise InputError(f"compile: --threads must be 1 to {arm.MAX_THREADS}, not {self.threads}")
