@@ -22,6 +22,8 @@ from .writer import Writer
 # Up to this many thresholds, comparing with each is cheapest.
 _FEW = 3
 _MANY = 24
+# Offset of bytes that hold 0 .. 255.
+_UNSIGNED = 128
 
 
 class Elements:
@@ -134,8 +136,7 @@ def _hull(values: Int, offset: int) -> Int:
 def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
     """A scaling's instructions; the result as bytes where its range allows."""
     isa = w.isa
-    operand = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
-    value = computed(w, operand, "int32", channel, lanes)
+    value = _operand(w, s, x, channel, lanes)
     factor = w.channels(s.factor, "int32", channel, lanes)
     shift = w.channels(-s.shift, "int32", channel, lanes)
     element, offset = fitting(node.type.dtype)
@@ -144,26 +145,44 @@ def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int)
         q = isa.multiply_high(part(value, i, 4), part(factor, i, 4))
         if s.away and s.shift.any():
             # Halves of negative numbers go down: SRSHL would take them up.
-            q = isa.add_saturating(q, (w.let(q) & part(shift, i, 4)) >> const(31, "int32x4"))
+            q = w.let(q)
+            sign = q if s.shift.all() else q & part(shift, i, 4)
+            q = q + (sign >> const(31, "int32x4"))
         quads.append(w.let(isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q))
     whole = joined(*quads)
     if element != "int8":
         clamped = _clamped(w, whole, s.low, s.high)
         return leaf(clamped, 0, node.type.dtype)
     halves = cast_saturated(w, whole)
-    if offset:
-        halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
-    result = cast_saturated(w, halves)
+    if offset == _UNSIGNED:
+        # Saturated to 0 .. 255; the highest bit turned over takes 128 off.
+        result = cast_saturated(w, halves, unsigned=True) ^ const(-_UNSIGNED, f"int8x{lanes}")
+    else:
+        if offset:
+            halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
+        result = cast_saturated(w, halves)
     low, high = s.low - offset, s.high - offset
     return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
 
 
-def cast_saturated(w: Writer, value):
+def _operand(w: Writer, s: Scaling, x: Affine, channel, lanes: int):
+    """``(x << left) + offset``; the shift goes into the factors where they stay 16 bits wide."""
+    if s.left == 0 or all(np.abs(t.factor).max() << s.left < 2**15 for t in x.terms):
+        whole = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
+        return computed(w, whole, "int32", channel, lanes)
+    terms = Affine(x.terms, np.zeros(1, np.int64), x.range)
+    shifted = computed(w, terms, "int32", channel, lanes) << const(s.left, f"int32x{lanes}")
+    offset = Affine((), (x.constant << s.left) + s.offset, x.range)
+    return w.let(shifted + computed(w, offset, "int32", channel, lanes))
+
+
+def cast_saturated(w: Writer, value, unsigned: bool = False):
     """Lanes of half the width, saturated, 64 bits of result at a time."""
+    narrow = w.isa.narrow_unsigned if unsigned else w.isa.narrow
     lanes, per = value.ty.dtype.lanes, 64 // (value.ty.dtype.bits // 2)
     if lanes < per:
         value = joined(*[value] * (per // lanes))
-    parts = [w.isa.narrow(part(value, i, per)) for i in range(0, max(lanes, per), per)]
+    parts = [narrow(part(value, i, per)) for i in range(0, max(lanes, per), per)]
     whole = joined(*parts)
     return w.let(whole if lanes >= per else part(whole, 0, lanes))
 

@@ -149,6 +149,10 @@ class Instructions:
         """Lanes of half the width, saturated, signed to signed (SQXTN)."""
         return self._named("sqxtn", "vqmovns", narrowed(dtype_of(a)), a)
 
+    def narrow_unsigned(self, a):
+        """Lanes of half the width, saturated to their unsigned range (SQXTUN)."""
+        return self._named("sqxtun", "vqmovnsu", narrowed(dtype_of(a)), a)
+
     def add_saturating(self, a, b):
         """``a + b``, saturated (SQADD)."""
         return _call(f"llvm.sadd.sat.{llvm_type(dtype_of(a))}", dtype_of(a), a, b)

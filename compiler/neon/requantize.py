@@ -60,14 +60,25 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
     ends = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
     headroom = 30 - (x.magnitude + 1).bit_length()
-    for left in dict.fromkeys((0, max(headroom - 1, 0))):
+    for left in range(max(headroom, 1)):
         for away in (False, True):
-            rows = [_row(row, bias, r, left, away) for row, r in zip(t, ranges, strict=True)]
-            if all(rows):
+            rows = _rows(t, bias, ranges, left, away)
+            if rows:
                 offset, factor, shift = (np.array(v, dtype=np.int64) for v in zip(*rows, strict=True))
                 found = Scaling(left, offset, factor, shift, away, bias, bias + t.shape[1])
                 return found if _equal(found, t, bias, ends) else None
     return None
+
+
+def _rows(t, bias: int, ranges: list[Int], left: int, away: bool) -> list[tuple[int, int, int]] | None:
+    """Offset, factor and shift of every row, or None as soon as a row has none."""
+    found = []
+    for row, values in zip(t, ranges, strict=True):
+        one = _row(row, bias, values, left, away)
+        if one is None:
+            return None
+        found.append(one)
+    return found
 
 
 def _row(row: np.ndarray, bias: int, x: Int, left: int, away: bool) -> tuple[int, int, int] | None:

@@ -9,7 +9,8 @@ from ..program import Storage
 from .products import BLOCK, Shape
 
 _QUAD = 4
-_UNROLLED = 9
+# Blocks of a sum written out: the weights of more lie farther off than LDP reaches.
+_UNROLLED = 4
 
 
 class Dot:
@@ -66,7 +67,9 @@ class Dot:
         with w.loop(w.size(self.shape.runs)) as run:
             start = w.let(at + run * w.stride(self.shape.run))
             weight = w.let(base + run * (self.quads * _QUAD * 4 * vectors))
-            if bodies:
+            if bodies == 1:
+                self._run(w, px, start, pw, weight, acc, range(4 * step), vectors, pixels)
+            elif bodies:
                 with w.loop(w.size(bodies)) as body:
                     self._run(w, px, start + body * (BLOCK * step), pw,
                               weight + body * (4 * step * 16 * vectors), acc, range(4 * step), vectors,
