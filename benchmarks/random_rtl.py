@@ -3,9 +3,9 @@
     python benchmarks/random_rtl.py --count 3000 --out random_rtl.json [--first 0] [--foldings 1]
 
 Networks are those of tests/random_dags.py, of which CI tries a few hundred. Each is folded at random and runs
-in Icarus: ten frames under random gaps and stalls, then ten free-running, which must come in the interval
-told. The result is written after every network; a run that was stopped goes on where it ended. Exit code 1 if
-a network fails; its seed stays in the result.
+in Icarus: ten frames under random gaps and stalls; and every fifth ten more free-running, which must come in
+the interval told. In every second design ROMs share block RAM. The result is written after every network; a
+run that was stopped goes on where it ended. Exit code 1 if a network fails; its seed stays in the result.
 """
 
 import argparse
@@ -26,12 +26,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 from dag_bench import check_network, designed  # noqa: E402
 
 _EVERY = 20  # networks from one line of progress to the next
+_TIMED = 5  # of so many networks the interval of one is measured
 
 
 def attempt(seed: int, folding: int) -> str:
     """What is wrong with a network in a folding; nothing where it equals the reference in time."""
     try:
-        check_network(seed, folding, interval=True)
+        check_network(seed, folding, interval=seed % _TIMED == 0)
     except (AssertionError, GatewrightError) as error:
         return f"{type(error).__name__}: {str(error).strip()}"
     return ""
@@ -40,7 +41,7 @@ def attempt(seed: int, folding: int) -> str:
 def add_network(result: dict, seed: int, foldings: int) -> None:
     """Add one network in each of its foldings to the result."""
     started = time.process_time() + _children()
-    for folding in range(foldings):
+    for folding in range(seed % 2, seed % 2 + foldings):
         error = attempt(seed, folding)
         if error:
             result["failing"].append({"seed": seed, "folding": folding, "error": error})

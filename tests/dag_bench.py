@@ -1,6 +1,7 @@
 """How random networks are compared with the reference in RTL: designs, their simulations, what they hold."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gatewright.hw.design import Design
 from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.rules.rule import Fold, Layer
+from gatewright.hw.sharing import TWO_PORTS, share_roms
 from gatewright.hw.units import UNITS
 from gatewright.hw.verilog import memory_files, top_level
 from gatewright.sim.rtl import Simulation, Trace, compile_rtl
@@ -44,14 +46,19 @@ def seeds_of_file(number: int) -> range:
 def designed(seed: int, folding: int = 0, graph: Graph | None = None) -> tuple[Graph, Design]:
     """A random network and one of its quick foldings."""
     graph = graph or random_dag(seed)
-    chain, folds = folded(seed, folding, graph)
-    return graph, assemble(graph.name, chain, folds)
+    return graph, assembled(graph.name, seed, folding, *folded(seed, folding, graph))
 
 
 def folded(seed: int, folding: int, graph: Graph) -> tuple[list[Layer], list[Fold]]:
     """The graph's layers and one of their quick foldings."""
     chain = layers(graph)
     return chain, quick_folds(1000 * folding + seed, chain, CLOCKS)
+
+
+def assembled(name: str, seed: int, folding: int, chain: Sequence[Layer], folds: Sequence[Fold]) -> Design:
+    """The design of layers and folds; in odd foldings ROMs share block RAM, as on one of the families."""
+    design = assemble(name, chain, folds)
+    return share_roms(design, TWO_PORTS[seed % len(TWO_PORTS)]) if folding % 2 else design
 
 
 def compiled(design: Design, reset: int | None = None, forgets: bool = True) -> Simulation:
@@ -103,19 +110,19 @@ def check_network(seed: int, folding: int, interval: bool) -> None:
 
 
 def kinds(design: Design) -> set[tuple]:
-    """The units of a design, and what their parameters choose inside."""
-    units = {(i.unit.module,) for i in design.instances}
-    return units | {
-        (i.unit.module, name, min(i.params[name], values[-1]))
-        for i in design.instances
-        for name, values in CHOICES.get(i.unit.module, {}).items()
-    }
+    """The units of a design, what their parameters choose inside, and ROMs outside of units."""
+    found = {(store.module,) for store in design.stores}
+    for i in design.instances:
+        module = i.unit.module.removesuffix("_fed")
+        values = {name: min(i.params[name], last) for name, (*_, last) in CHOICES.get(module, {}).items()}
+        found |= {(module,), *((module, *value) for value in values.items())}
+    return found
 
 
 def all_kinds() -> set[tuple]:
     """All that ``kinds`` may give."""
-    units = {(unit.module,) for unit in UNITS}
-    return units | {
+    modules = {(unit.module,) for unit in UNITS} | {("gw_rom",), ("gw_rom_pair",)}
+    return modules | {
         (module, name, value)
         for module, names in CHOICES.items()
         for name, values in names.items()

@@ -4,9 +4,8 @@ from collections import defaultdict
 
 import pytest
 
-from dag_bench import FILES, FOLDINGS, NETWORKS, all_kinds, folded, kinds, seeds_of_file
+from dag_bench import FILES, FOLDINGS, NETWORKS, all_kinds, assembled, folded, kinds, seeds_of_file
 from gatewright.compiler.ir.ops import Reshape
-from gatewright.hw.build import assemble
 from gatewright.hw.lower import FPGA
 from random_dags import random_dag
 
@@ -25,7 +24,7 @@ def held():
             for layer, fold in zip(chain, folds, strict=True):
                 seeds[type(layer.node.op)].add(seed)
                 foldings[type(layer.node.op)].add(fold)
-            units |= kinds(assemble(graph.name, chain, folds))
+            units |= kinds(assembled(graph.name, seed, folding, chain, folds))
     return seeds, foldings, units
 
 

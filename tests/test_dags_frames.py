@@ -16,7 +16,7 @@ def networks():
     """(seed, graph, design) of quick random networks that together hold every kind of unit."""
     found, missing = [], all_kinds()
     for seed in range(_FIRST, _FIRST + _MOST_SEEDS):
-        graph, design = designed(seed)
+        graph, design = designed(seed, seed)
         quick = design.interval <= _MOST_INTERVAL and len(design.instances) <= _MOST_INSTANCES
         if quick and kinds(design) & missing:
             missing -= kinds(design)
