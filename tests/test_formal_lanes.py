@@ -2,7 +2,7 @@
 
 import pytest
 
-from formal_bench import holds
+from formal_bench import holds, with_fault
 from gatewright.hw import library
 
 # Operands go in with ce, and LATENCY enabled clocks later the sum must be theirs.
@@ -155,6 +155,47 @@ def signs(n: int, x_bits: int, signed: bool) -> str:
     )  # fmt: skip
 
 
+_SUM = """module proof (
+    input wire clk,
+    input wire ce,
+    input wire [{x_bits}-1:0] x,
+    input wire [{m_bits}-1:0] m,
+    input wire [{y_bits}-1:0] b
+);
+    wire [{y_bits}-1:0] y;
+    gw_multiply_add #(
+        .X_BITS({x_bits}), .X_SIGNED({signed}), .X_LOW({x_low}), .M_BITS({m_bits}), .M_LOW({m_low}),
+        .Y_BITS({y_bits})
+    ) dut (.clk(clk), .ce(ce), .x(x), .m(m), .b(b), .y(y));
+    reg [2:0] age = 3'd0;
+    reg [{y_bits}-1:0] product;
+    reg [{y_bits}-1:0] sum;
+    reg [{y_bits}-1:0] late;
+    wire signed [15:0] x_wide = {{{{{x_more}{{{x_top}}}}}, x}};
+    wire signed [15:0] m_wide = {{{{{m_more}{{m[{m_bits}-1]}}}}, m}};
+    always @(posedge clk) begin
+        if (ce) begin
+            product <= x_wide * m_wide;
+            sum <= product + b;
+            late <= sum;
+            if (age < {latency}) age <= age + 3'd1;
+        end
+        if (age == {latency}) assert (y == {wanted});
+    end
+endmodule
+"""
+
+
+def multiply_add(x_bits: int, x_low: int, m_bits: int, m_low: int, signed: bool, y_bits: int) -> str:
+    """gw_multiply_add: m*x + b, the product a clock before b."""
+    latency = 3 if x_low or m_low else 2
+    return _SUM.format(
+        x_bits=x_bits, x_low=x_low, m_bits=m_bits, m_low=m_low, signed=int(signed), y_bits=y_bits,
+        x_more=16 - x_bits, m_more=16 - m_bits, x_top=f"x[{x_bits - 1}]" if signed else "1'b0",
+        latency=latency, wanted="late" if latency == 3 else "sum",
+    )  # fmt: skip
+
+
 both_signs = pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
 
 
@@ -184,19 +225,31 @@ def test_signs(n, x_bits, signed, tmp_path):
     assert holds(signs(n, x_bits, signed), sources("gw_lane_sign"), 6, tmp_path)
 
 
-def test_a_fault_in_the_digits_is_found(tmp_path):
-    """Without the carry of its top digit the proof fails."""
-    broken = sources("gw_lane_digit")
-    text = broken["gw_lane_digit.v"]
-    assert "minus_q[i] <= (d == 0) & digit[1];" in text
-    broken["gw_lane_digit.v"] = text.replace("minus_q[i] <= (d == 0) & digit[1];", "minus_q[i] <= 1'b0;")
-    assert not holds(digits(2, 3, 3, True), broken, 7, tmp_path)
+@both_signs
+@pytest.mark.parametrize(
+    ("x_bits", "x_low", "m_bits", "m_low", "y_bits"),
+    [(4, 0, 3, 0, 8), (4, 2, 3, 0, 8), (3, 0, 4, 3, 9), (4, 2, 4, 2, 8), (5, 3, 4, 1, 10), (3, 1, 3, 1, 4)],
+)
+def test_multiply_add(x_bits, x_low, m_bits, m_low, signed, y_bits, tmp_path):
+    """Whole, cut in x, in m, in both alike or not, and modulo fewer bits than the product has."""
+    text = multiply_add(x_bits, x_low, m_bits, m_low, signed, y_bits)
+    assert holds(text, sources("gw_multiply_add"), 6, tmp_path)
 
 
-def test_a_fault_in_the_pair_is_found(tmp_path):
-    """Without what the lower product borrows the proof fails."""
-    broken = sources("gw_lane_pair")
-    text = broken["gw_lane_pair.v"]
-    assert "low_q[i*K + K - 1]" in text
-    broken["gw_lane_pair.v"] = text.replace("low_q[i*K + K - 1]", "1'b0")
-    assert not holds(pair(1, 2, 2, True), broken, 4, tmp_path)
+FAULTS = {
+    "sign": ("gw_lane_multiply", multiply(1, 3, 3, True), "(X_SIGNED != 0) & x[", "(X_SIGNED == 0) & x["),
+    "tree": ("gw_lane_multiply", multiply(2, 2, 2, True), "= a + b;", "= a | b;"),
+    "top digit": ("gw_lane_digit", digits(2, 3, 3, True), "<= (d == 0) & digit[1];", "<= 1'b0;"),
+    "borrow": ("gw_lane_pair", pair(1, 2, 2, True), "low_q[i*K + K - 1]", "1'b0"),
+    "minus": ("gw_lane_sign", signs(2, 3, True), "minus_q <= ~s", "minus_q <= s"),
+    "place": ("gw_multiply_add", multiply_add(5, 3, 4, 1, True, 10), "x_low_y << M_LOW", "x_low_y << X_LOW"),
+    "part": ("gw_multiply_add", multiply_add(4, 2, 4, 2, True, 8), ") | low_y;", ");"),
+    "clock": ("gw_multiply_add", multiply_add(4, 2, 3, 0, False, 8), "sum_q + cross_q", "sum_q + x_low_y"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(name, tmp_path):
+    """A product's sign, a sum, carries and borrows, and where parts of a product meet."""
+    module, text, right, wrong = FAULTS[name]
+    assert not holds(text, with_fault(sources(module), right, wrong), 7, tmp_path)

@@ -55,11 +55,15 @@ def test_faults_in_a_fifo_are_found(depth, change, tmp_path):
     assert not fifo(depth).holds(10, tmp_path, change)
 
 
+def width_converter(ins: int, outs: int) -> Proof:
+    """Order, and no loss."""
+    params = {"BITS": 2, "IN": ins, "OUT": outs}
+    return Proof(WIDTH_CONVERTER, params, [Port(2, ins)], [Port(2, outs)])
+
+
 @pytest.mark.parametrize(("ins", "outs"), [(1, 1), (1, 3), (3, 1), (4, 2)])
 def test_width_converter(ins, outs, tmp_path):
-    params = {"BITS": 2, "IN": ins, "OUT": outs}
-    proof = Proof(WIDTH_CONVERTER, params, [Port(2, ins)], [Port(2, outs)])
-    assert proof.holds(10, tmp_path)
+    assert width_converter(ins, outs).holds(10, tmp_path)
 
 
 def counted(t: np.ndarray, signed: bool) -> str:
@@ -79,8 +83,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_threshold(name, tmp_path):
+def threshold(name: str) -> Proof:
     """Each x of two channels, against comparing with all thresholds at once."""
     x, t = TABLES[name]
     params = {
@@ -89,7 +92,12 @@ def test_threshold(name, tmp_path):
     }  # fmt: skip
     memories = {"t": threshold_memory(t, 1, x)}
     result = f"(4'd3 + {counted(t, x.signed)})"
-    assert Proof(THRESHOLD, params, [Port(6)], [Port(4)], result, memories=memories).holds(11, tmp_path)
+    return Proof(THRESHOLD, params, [Port(6)], [Port(4)], result, memories=memories)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_threshold(name, tmp_path):
+    assert threshold(name).holds(11, tmp_path)
 
 
 LINES = {
@@ -100,15 +108,15 @@ LINES = {
 }
 
 
-def requantize(name: str, lane: int) -> Proof:
-    """The unit with the factors found for two channels' lines."""
+def requantize(name: str, lane: int, x_low: int = 0, m_low: int = 0) -> Proof:
+    """The unit with the factors found for two channels' lines, x and factors cut or whole."""
     x, t = LINES[name]
     found = requantization(t, x)
     if name == "knee":
         assert found is None
         found = requantization(t, x, 3)
         assert found is not None
-    params = requantize_parameters(found, x, Int(0, 15), 2, 2, 1, lane, 2)
+    params = requantize_parameters(found, x, Int(0, 15), 2, 2, 1, lane, 2) | {"X_LOW": x_low, "M_LOW": m_low}
     memories = {"f.mem": factor_memory(found, 1), "o.mem": offset_memory(found, 1, params["ACC_BITS"])}
     params |= {"FACTORS": "f.mem", "OFFSETS": "o.mem", "DROPS": "d.mem" if found.knee else ""}
     if found.knee:
@@ -124,12 +132,30 @@ def test_requantize(name, lane, tmp_path):
     assert requantize(name, lane).holds(11, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "x_low", "m_low"), [("signed", 3, 0), ("unsigned", 4, 2), ("knee", 2, 3), ("knee", 0, 4)]
+)
+def test_requantize_with_a_cut(name, x_low, m_low, tmp_path):
+    """A clock later, and no sum slips past its own drop."""
+    assert requantize(name, 0, x_low, m_low).holds(12, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("CLOCKS(CUT)", "CLOCKS(0)"), ("? lowered_q", "? MIDDLE[ACC_BITS-1:0]"), ("+ CUT + 1", "+ 1")],
+    ids=["drop early", "no drop", "valid early"],
+)
+def test_faults_behind_a_cut_are_found(change, tmp_path):
+    assert not requantize("knee", 0, 2, 3).holds(12, tmp_path, change)
+
+
 def test_a_fault_in_requantize_is_found(tmp_path):
     change = ("shifted[V_BITS-1] ? {K_BITS{1'b0}}", "1'b0 ? {K_BITS{1'b0}}")
     assert not requantize("signed", 0).holds(11, tmp_path, change)
 
 
-def test_lookup(tmp_path):
+def lookup() -> Proof:
+    """Each x of two channels in its own table."""
     table, x = np.array([[3, 0, 7, 5], [1, 6, 2, 4]]), Int(-2, 1)
     params = {
         "C": 2, "PE": 1, "SHARED": 0, "X_BITS": 2, "OUT_BITS": 3, "ROM_STYLE": 2, "TABLE": "t"
@@ -137,23 +163,29 @@ def test_lookup(tmp_path):
     rows = [chosen([row[2], row[3], row[0], row[1]], "x0") for row in table]
     memories = {"t": lookup_memory(table, -2, x, Int(0, 7), 1)}
     result = f"3'd0 + {chosen(rows, '(k % 2)')}"
-    proof = Proof(LOOKUP, params, [Port(2)], [Port(3)], result, memories=memories)
-    assert proof.holds(9, tmp_path)
+    return Proof(LOOKUP, params, [Port(2)], [Port(3)], result, memories=memories)
 
 
-@pytest.mark.parametrize("order", [[2, 1, 0], [0, 0, 1, 1], [1], [1, 3, 0, 2]], ids=str)
-def test_gather(order, tmp_path):
+def test_lookup(tmp_path):
+    assert lookup().holds(9, tmp_path)
+
+
+def gather(order: list[int]) -> Proof:
     """Blocks that overtake each other in the double buffer come out whole and in order."""
     block = max(order) + 1
     places = chosen([f"6'd{place}" for place in order], f"(k % {len(order)})")
     source = f"(k / {len(order)}) * 6'd{block} + {places}"
     whole = f"(k / {len(order)}) * 6'd{block} + 6'd{block}"
     params = gather_parameters(2, block, np.array(order))
-    proof = Proof(GATHER, params, [Port(2)], [Port(2)], elements=[Element(source, before=whole)])
-    assert proof.holds(14, tmp_path)
+    return Proof(GATHER, params, [Port(2)], [Port(2)], elements=[Element(source, before=whole)])
 
 
-def test_slice(tmp_path):
+@pytest.mark.parametrize("order", [[2, 1, 0], [0, 0, 1, 1], [1], [1, 3, 0, 2]], ids=str)
+def test_gather(order, tmp_path):
+    assert gather(order).holds(14, tmp_path)
+
+
+def cut_out() -> Proof:
     """Columns 1 and 3 of 4, rows 1 of 2: elements 5 and 7 of each 8."""
     axes = [(4, 1, 2, 2), (2, 1, 1, 1), (1, 0, 1, 1)]
     params = {"BITS": 2} | {
@@ -162,10 +194,14 @@ def test_slice(tmp_path):
         for name, v in zip(("N", "FIRST", "COUNT", "STEP"), axis, strict=True)
     }
     place = "(k / 2) * 6'd8 + 6'd5 + (k % 2) * 6'd2"
-    assert Proof(SLICE, params, [Port(2)], [Port(2)], elements=[Element(place)]).holds(17, tmp_path)
+    return Proof(SLICE, params, [Port(2)], [Port(2)], elements=[Element(place)])
 
 
-def test_pad(tmp_path):
+def test_slice(tmp_path):
+    assert cut_out().holds(17, tmp_path)
+
+
+def pad() -> Proof:
     """Two elements between one and two of border: 3 x0 x1 3 3."""
     axes = [(2, 1, 2), (1, 0, 0), (1, 0, 0)]
     params = {"BITS": 2, "LANES": 1, "PAD_CODE": 3} | {
@@ -176,4 +212,27 @@ def test_pad(tmp_path):
     place = "(k % 5)"
     source = f"(k / 5) * 6'd2 + {chosen(['0', '0', '1', '1', '1'], place)}"
     result = chosen(["2'd3", "x0", "x0", "2'd3", "2'd3"], place)
-    assert Proof(PAD, params, [Port(2)], [Port(2)], result, [Element(source)]).holds(14, tmp_path)
+    return Proof(PAD, params, [Port(2)], [Port(2)], result, [Element(source)])
+
+
+def test_pad(tmp_path):
+    assert pad().holds(14, tmp_path)
+
+
+FAULTS = {
+    "narrower": (width_converter(4, 2), 8, "wide_q >> (OUT * BITS)", "wide_q >> BITS"),
+    "wider": (width_converter(1, 3), 8, "if (s_tvalid && s_tready) wide_q", "if (s_tready) wide_q"),
+    "threshold": (threshold("signed"), 11, "value >= $signed", "value > $signed"),
+    "channel": (lookup(), 9, "step(ce && s_tvalid)", "step(s_tvalid)"),
+    "lookup": (lookup(), 8, "valid_q[CLOCKS-2:0], s_tvalid", "valid_q[CLOCKS-2:0], 1'b1"),
+    "gather": (gather([2, 1, 0]), 14, "(wr_end && wr_half_q)) &&", "(wr_end && !wr_half_q)) &&"),
+    "slice": (cut_out(), 12, "if (ce) data_q", "data_q"),
+    "pad": (pad(), 12, "if (s_tready) x_q", "if (ce) x_q"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(name, tmp_path):
+    """A fault in each unit's data, order, handshake or reset."""
+    proof, clocks, right, wrong = FAULTS[name]
+    assert not proof.holds(clocks, tmp_path, (right, wrong))
