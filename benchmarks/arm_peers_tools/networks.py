@@ -64,7 +64,7 @@ def _onnx(network: files.Network, way: files.Way, data: Path | None, work: Path)
 
 
 def _in_onnx_runtime(name: str, title: str, network: files.Network) -> tuple[Network, Network]:
-    """The network with signed and with unsigned codes; ONNX Runtime is faster with the latter."""
+    """The network with signed and with unsigned codes; neither is always the faster one in ONNX Runtime."""
     return (
         Network(name, f"{title}, int8", "onnxruntime", 0.6, partial(_onnx, network, _INT8)),
         Network(f"{name}_u8", f"{title}, uint8", "onnxruntime", 0.6, partial(_onnx, network, _UINT8)),
