@@ -89,7 +89,9 @@ module gw_accumulator #(
                 gw_extend #(.FROM(SUM_BITS), .TO(ACC_BITS), .SIGNED(SIGNED)) extend (.a(sum_i), .y(addend));
             end
             if (CARRY == 1 || (CARRY == 2 && i % 2 == 1)) begin : g_carry
-                wire [ACC_BITS:0] total = {base, 1'b1} + {addend, carry[i]};
+                // Of two operands Yosys takes the one with a constant first, and that one, not base, must be a
+                // register: a Xilinx carry chain wants it whole, beside the sum of both.
+                wire [ACC_BITS:0] total = {addend, 1'b1} + {base, carry[i]};
                 wire              unused = total[0];
                 always @(posedge clk) begin
                     if (ce && valid) acc_q[i*ACC_BITS +: ACC_BITS] <= total[ACC_BITS:1];
