@@ -27,6 +27,7 @@ from ...ir.ops import (
 )  # fmt: skip
 from . import moves, plain
 from .elements import ELEMENTS
+from .pools import POOL, REDUCE
 from .products import PRODUCT
 from .rule import Rule
 
@@ -40,14 +41,14 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),
     MatMul: (PRODUCT, plain.MATMUL),
-    MaxPool: (plain.MAX_POOL,),
+    MaxPool: (POOL, plain.MAX_POOL),
     Mul: (ELEMENTS,),
     Pad: (moves.PAD,),
-    ReduceSum: (plain.REDUCE_SUM,),
+    ReduceSum: (REDUCE, plain.REDUCE_SUM),
     Reshape: (moves.RESHAPE,),
     Slice: (moves.SLICE,),
     SpaceToDepth: (moves.SPACE_TO_DEPTH,),
-    SumPool: (plain.SUM_POOL,),
+    SumPool: (POOL, plain.SUM_POOL),
     Threshold: (ELEMENTS,),
     Transpose: (moves.TRANSPOSE,),
     Upsample: (moves.UPSAMPLE,),
