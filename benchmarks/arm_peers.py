@@ -5,7 +5,7 @@
 Sets the rivals up in WORK: a Debian for arm64 that is only unpacked, and their wheels (needs apt-get, dpkg
 and the network once). Then runs them and what gatewright makes of the same file under the same simulated
 core. DIR (or the environment variable GATEWRIGHT_DATA) holds models/. What WORK holds of the rivals' counts
-is not measured again. Exits with 1 where a bar is missed. Ten minutes of one core.
+is not measured again. Exits with 1 where a bar is missed. An hour of one core, most of it for compiling ours.
 """
 
 import argparse
