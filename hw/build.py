@@ -10,6 +10,7 @@ from ..errors import LoweringError
 from .buffering import depths
 from .design import Design, Edge, Instance, Port, Stream
 from .lower import FPGA
+from .rules.constant import joined
 from .rules.rule import Fold, Layer
 from .units.fifo import FIFO
 from .units.fork import FORK
@@ -31,7 +32,7 @@ def assemble(name: str, chain: Sequence[Layer], folds: Sequence[Fold], buffered:
         LoweringError: no layer needs hardware.
     """
     pairs = zip(chain, folds, strict=True)
-    units = [FPGA.rule(layer.node).lower(layer, fold) for layer, fold in pairs]
+    units = joined(chain, [FPGA.rule(layer.node).lower(layer, fold) for layer, fold in pairs])
     if not any(units):
         raise LoweringError(f"fpga: {name!r} must hold at least one layer that computes")
     bare = _joined(name, chain, units)

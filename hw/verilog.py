@@ -23,23 +23,6 @@ module {top} (
 );
 """
 
-_HEADER = """\
-// {top}: made by gatewright from {title}
-// {interval} clocks a frame; {beats_in} beats of {bits_in} bits in, {beats_out} of {bits_out} bits out
-`default_nettype none
-
-module {top} (
-    input  wire clk,
-    input  wire rst,
-    input  wire [{in_msb}:0] s_tdata,
-    input  wire s_tvalid,
-    output wire s_tready,
-    output wire [{out_msb}:0] m_tdata,
-    output wire m_tvalid,
-    input  wire m_tready
-);
-"""
-
 # Digits of a literal; Icarus Verilog takes less than 16,384 characters, Verilator 65,536 bits.
 _PIECE = 1024
 
@@ -163,7 +146,7 @@ def _instance(
     instance: Instance, sources: Sequence[str], sinks: Sequence[str], prefix: str, tables: Sequence[Columns]
 ) -> str:
     values = {**instance.params, **_memory_params(instance, prefix)}
-    params = ",\n        ".join(f".{name}({values[name]})" for name in instance.unit.params)
+    params = ",\n        ".join(f".{name}({_literal(values[name])})" for name in instance.unit.params)
     streams = [
         f".{side}_t{part}({_packed(wires, part)})"
         for side, wires in (("s", sources), ("m", sinks))
@@ -175,6 +158,16 @@ def _instance(
         f"\n{label}    {instance.unit.module} #(\n        {params}\n    ) {instance.name} (\n"
         f"        .clk(clk),\n        .rst(rst),\n        {ports}\n    );\n"
     )
+
+
+def _literal(value: int | str) -> str:
+    """A parameter's text; beyond 32 bits hexadecimal, in pieces that simulators read."""
+    if isinstance(value, str) or -(1 << 31) <= value < 1 << 31:
+        return str(value)
+    digits = f"{value:x}"
+    pieces = [digits[max(end - _PIECE, 0) : end] for end in range(len(digits), 0, -_PIECE)]
+    texts = [f"{4 * len(piece)}'h{piece}" for piece in reversed(pieces)]
+    return texts[0] if len(texts) == 1 else f"{{{', '.join(texts)}}}"
 
 
 def _packed(wires: Sequence[str], part: str) -> str:

@@ -15,6 +15,7 @@ from ..design import Instance, Stream
 from ..units.matrix_vector import COUNTING, bias_memory, limit_start
 from . import requantize
 from .activation import spread
+from .constant import ConstantFold
 from .grouped import CONV2D
 from .linear import MATMUL
 from .rule import LUTS, Fold, Layer, Operand, Rule
@@ -53,7 +54,8 @@ def _folds(layer: Layer) -> Iterator[Fold]:
     product = _product(layer)
     if product is None:
         return requantize.THRESHOLDS.folds(layer)
-    return _RULES[type(product.node.op)].folds(product)
+    folds = _RULES[type(product.node.op)].folds(product)
+    return (fold for fold in folds if not isinstance(fold, ConstantFold))
 
 
 def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:

@@ -17,6 +17,7 @@ from ..units.matrix_vector import (
     paired_weights,
     weight_memory,
 )
+from .constant import ConstantFold, constant_folds, constant_product
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window
 
@@ -41,6 +42,8 @@ def _linear_folds(layer: Layer, inner: int) -> Iterator[Fold]:
                     yield Fold(pe, simd, rom, lut6=True)
                 if not constant and can_pair(layer.x, w.type.dtype, pe):
                     yield Fold(pe, simd, rom, dsp=True, pair=True)
+            if constant:
+                yield from constant_folds(layer)
 
 
 def can_pair(x: Int, w: Int, pe: int) -> bool:
@@ -73,6 +76,8 @@ def signed_bits(t: Int) -> int:
 
 def _matrix_vector(layer: Layer, fold: Fold, count: int) -> Instance:
     """The unit for ``count`` products a frame with the layer's weights as a (MW, MH) matrix."""
+    if isinstance(fold, ConstantFold):
+        return constant_product(layer, count)
     _, weights, *bias = layer.node.inputs
     matrix = weights.value.reshape(-1, weights.value.shape[-1])
     mw, mh = matrix.shape

@@ -4,6 +4,7 @@ from ..design import Unit
 from .arg_max import ARG_MAX
 from .binary import BINARY
 from .concat import CONCAT
+from .constant_matrix import CONSTANT_MATRIX
 from .depthwise import DEPTHWISE
 from .fifo import FIFO
 from .fork import FORK
@@ -30,6 +31,7 @@ UNITS: tuple[Unit, ...] = (
     FORK,
     BINARY,
     CONCAT,
+    CONSTANT_MATRIX,
     DEPTHWISE,
     GATHER,
     LOOKUP,
