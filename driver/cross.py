@@ -61,7 +61,7 @@ class Cross:
 
     def program(self, source: str, library: str, made: str, folder: Path) -> None:
         """A static program, which qemu runs without any files of the target's."""
-        options = ["-std=c99", "-O2", "-static", "-Wl,-S", "-Wall", "-Wextra", "-pedantic", "-pthread", "-I."]
+        options = ["-std=c99", "-O2", "-static", "-Wall", "-Wextra", "-pedantic", "-pthread", "-I."]
         self.run(self.cc, [*options, source, library, "-o", made], folder, "cc_program")
 
 

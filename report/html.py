@@ -4,6 +4,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from .facts import FAILED, OPEN, PASSED, STAGES, Check, checks, fullest
+from .html_arm import arm_figures, arm_section
 from .html_hardware import clocks_section, resources_section, timing_section
 from .html_model import executors_section, layers_section, values_section
 from .markup import Markup, element, fill_in, join, name, table
@@ -37,6 +38,7 @@ def render(report: dict) -> str:
         _checks_section(report),
         resources_section(report),
         clocks_section(report),
+        arm_section(report),
         executors_section(report),
         timing_section(report),
         layers_section(report),
@@ -56,15 +58,24 @@ def _headline(report: dict) -> Markup:
         f"{count(model['macs'])} multiply-accumulates a frame",
         f"{count(model['parameters'])} parameters",
     ]
-    if board and board["part"] is not None:
-        facts.insert(0, join(name(board["part"]), " (", name(board["family"] or ""), ")"))
+    if board and (report.get("arm") or board["part"] is None):
+        cpu = board["processor"]
+        facts.insert(0, join(name(cpu["chip"]), f" ({cpu['cores']} × ", name(cpu["core"]), ")"))
+    elif board:
+        facts.insert(0, join(name(board["part"]), " (", name(board["family"]), ")"))
     return element(
         "header",
         element("p", f"gatewright report · {STAGES[report['stage']]}", class_="eyebrow"),
         element("h1", name(model["name"], 60), *target),
         element("p", join(*facts, between=" · "), class_="facts"),
-        element("dl", _rate(report), _latency(report), _clock(report), _fullest(report), class_="figures"),
+        element("dl", *_figures(report), class_="figures"),
     )
+
+
+def _figures(report: dict) -> list[Markup]:
+    if report.get("arm"):
+        return [_figure(*figures) for figures in arm_figures(report)]
+    return [_rate(report), _latency(report), _clock(report), _fullest(report)]
 
 
 def _figure(label: str, value: str | None, unit: str, more: str | None) -> Markup:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from .facts import FAILED, KINDS, OPEN, PASSED, STAGES, Check, bottleneck, by_layer, checks, filling, fullest
 from .schema import validate
-from .words import UNKNOWN, clean, count, cut, duration, figure, plural, shape, share
+from .words import UNKNOWN, clean, count, cut, duration, figure, kib, plural, shape, share
 
 _STYLES = {PASSED: "bold green", FAILED: "bold red", OPEN: "dim"}
 # Columns for a name in a table, so that five numbers fit beside it in 80.
@@ -83,12 +83,35 @@ def _facts(report: dict) -> list[tuple[str, str]]:
     facts = [
         ("Stage", STAGES[report["stage"]]),
         ("Network", f"{shape(model['input']['shape'])} input, {work}"),
+    ]
+    if report.get("arm"):
+        facts += _arm_facts(report["arm"])
+        return facts + _seconds(report)
+    facts += [
         ("Rate", _rate(report)),
         ("Latency", _latency(report)),
         ("Clock", f"{figure(mhz)} MHz" if mhz else UNKNOWN),
     ]
+    return facts + _seconds(report)
+
+
+def _seconds(report: dict) -> list[tuple[str, str]]:
     seconds = ", ".join(f"{clean(k)} {figure(s)}" for k, s in report["seconds"].items())
-    return facts + ([("Seconds", seconds)] if seconds else [])
+    return [("Seconds", seconds)] if seconds else []
+
+
+def _arm_facts(arm: dict) -> list[tuple[str, str]]:
+    """A library's size, memory and instructions."""
+    counted = arm["instructions"]
+    code = UNKNOWN if arm["code_bytes"] is None else f"{kib(arm['code_bytes'])} KiB"
+    arena = f"{kib(arm['arena_bytes'])} KiB, at least {kib(arm['arena_bound_bytes'])} KiB needed"
+    threads = f", {plural(arm['threads'], 'thread')}" if arm["threads"] > 1 else ""
+    return [
+        ("Library", f"lib{arm['library']} for {clean(arm['core'])}{threads}"),
+        ("Work", UNKNOWN if counted is None else f"{count(counted)} instructions an inference"),
+        ("Code", f"{code}, and {kib(arm['constant_bytes'])} KiB of constants"),
+        ("Arena", arena),
+    ]
 
 
 def _rate(report: dict) -> str:

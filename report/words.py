@@ -89,6 +89,15 @@ def values(bounds: list[int]) -> str:
     return f"{lo:,} to {hi:,}".replace("-", "−") + (f" in steps of {step:,}" if step != 1 else "")
 
 
+def kib(n: int) -> str:
+    """Bytes as KiB, without the unit.
+
+    >>> kib(1536), kib(140 * 1024)
+    ('1.5', '140')
+    """
+    return figure(n / 1024)
+
+
 def plural(n: int, noun: str) -> str:
     """``1 input``, ``2,000 inputs``."""
     return f"{count(n)} {noun}" if n == 1 else f"{count(n)} {noun}s"
