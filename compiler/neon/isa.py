@@ -7,8 +7,7 @@ from tvm import tirx
 from .builder import dtype_of, lanes_of
 
 # Weights loaded in a loop are to stay there: hoisted, they fill the registers and then the stack.
-# Loops that fill or copy stay loops: the library calls nothing, not even memset.
-_OPTIONS = ["-licm-mssa-optimization-cap:uint=0", "-disable-loop-idiom-all:bool=1"]
+_OPTIONS = ["-licm-mssa-optimization-cap:uint=0"]
 
 
 @dataclass(frozen=True)

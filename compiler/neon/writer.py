@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import tvm_ffi
 from tvm import tirx
@@ -63,11 +65,20 @@ class Writer(Kernel):
         self._constants = constants
         self.places: list[Place] = []
         self._sizes: list[int] = []
+        self._of: dict[Pointer, Place] = {}
 
     def tensor(self, place: Place, dtype: str) -> Pointer:
         """A pointer to a tensor's first byte in memory."""
         self.places.append(place)
-        return self.pointer(dtype)
+        pointer = self.pointer(dtype)
+        self._of[pointer] = place
+        return pointer
+
+    def behind(self, pointer: Pointer, elements: int) -> Pointer:
+        """Another pointer, ``elements`` behind: for what an instruction's offset does not reach."""
+        place = self._of[pointer]
+        distance = elements * np.dtype(pointer.dtype).itemsize
+        return self.tensor(replace(place, offset=place.offset + distance), pointer.dtype)
 
     def table(self, array: np.ndarray, dtype: str) -> Pointer:
         """A pointer to constant elements."""

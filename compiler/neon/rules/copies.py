@@ -118,11 +118,12 @@ def fill(context: Context, tensor: Tensor, start: int, axes: list[Axis], count: 
     dtype, lanes = tensor.storage.dtype, lanes_for(count)
     w = context.writer()
     y = w.tensor(tensor.place(start), dtype)
+    # From a table, as LLVM would make a loop that stores a known value a call of memset.
+    element = w.load(w.table(np.full(lanes, value - tensor.storage.offset), dtype), 0, lanes)
     with ExitStack() as stack:
         _, o = _loops(w, stack, axes)
         for position in positions(w, stack, count, lanes, axes):
-            stored = value - tensor.storage.offset
-            w.store(y, o + position, const(stored, f"{dtype}x{lanes}" if lanes > 1 else dtype))
+            w.store(y, o + position, element)
     context.add("fill", w, axes[0].count if axes else -(-count // lanes))
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 
+from ..builder import const
 from ..isa import Core, reinterpret, spread
 from ..program import Storage
 from .products import BLOCK, Shape
@@ -11,6 +14,8 @@ from .products import BLOCK, Shape
 _QUAD = 4
 # Blocks of a sum written out: the weights of more lie farther off than LDP reaches.
 _UNROLLED = 4
+# Runs written out, each with pointers of its own.
+_RUNS = 3
 
 
 class Dot:
@@ -52,10 +57,14 @@ class Dot:
             for p in range(pixels):
                 w.store(acc, p * width + 4 * v, bias)
         base = w.let(tile * (self.shape.runs * self.quads * _QUAD * width))
-        if self.shape.runs * self.shape.blocks <= _UNROLLED:
+        bytes_ = self.quads * 4 * width
+        one = self.shape.channels <= width or self.shape.runs == 1
+        if one and self.shape.blocks <= _UNROLLED and self.shape.runs <= _RUNS:
             for run in range(self.shape.runs):
-                self._run(w, px, at + run * self.shape.run, pw, base + run * self.quads * 4 * width, acc,
-                          range(self.quads), vectors, pixels)  # fmt: skip
+                x, weights = px, pw
+                if run:
+                    x, weights = w.behind(px, run * self.shape.run), w.behind(pw, run * bytes_)
+                self._run(w, x, at, weights, base, acc, range(self.quads), vectors, pixels)
         else:
             self._looped(w, px, at, pw, base, acc, vectors, pixels)
         return [w.let(acc.at(p * width, width)) for p in range(pixels)]
@@ -63,20 +72,25 @@ class Dot:
     def _looped(self, w, px, at, pw, base, acc, vectors: int, pixels: int) -> None:
         """Runs in a loop, and whole blocks of each in a loop of two at a time."""
         step = next(n for n in (3, 2, 1) if self.quads % (n * 4) == 0 or n == 1)
-        bodies, rest = divmod(self.quads, 4 * step)
-        with w.loop(w.size(self.shape.runs)) as run:
+        chunk, row = 4 * step, _QUAD * 4 * vectors  # quads written out, and bytes of one's weights
+        pointers = [pw]
+        if self.quads % (2 * chunk) == 0:
+            pointers.append(w.behind(pw, chunk * row))
+        bodies, rest = divmod(self.quads, chunk * len(pointers))
+        with ExitStack() as stack:
+            run = stack.enter_context(w.loop(w.size(self.shape.runs)))
             start = w.let(at + run * w.stride(self.shape.run))
-            weight = w.let(base + run * (self.quads * _QUAD * 4 * vectors))
-            if bodies == 1:
-                self._run(w, px, start, pw, weight, acc, range(4 * step), vectors, pixels)
-            elif bodies:
-                with w.loop(w.size(bodies)) as body:
-                    self._run(w, px, start + body * (BLOCK * step), pw,
-                              weight + body * (4 * step * 16 * vectors), acc, range(4 * step), vectors,
-                              pixels)  # fmt: skip
+            weight = w.let(base + run * (self.quads * row))
+            with ExitStack() as inner:
+                body = inner.enter_context(w.loop(w.size(bodies))) if bodies > 1 else const(0, w.index)
+                for n, pointer in enumerate(pointers if bodies else ()):
+                    first = start + (body * len(pointers) + n) * (BLOCK * step)
+                    place = weight + body * (chunk * len(pointers) * row)
+                    self._run(w, px, first, pointer, place, acc, range(chunk), vectors, pixels)
             if rest:
-                self._run(w, px, start + bodies * BLOCK * step, pw, weight + bodies * 4 * step * 16 * vectors,
-                          acc, range(rest), vectors, pixels)  # fmt: skip
+                done = bodies * chunk
+                self._run(w, px, start + done * _QUAD, pw, weight + done * row, acc, range(rest), vectors,
+                          pixels)  # fmt: skip
 
     def _run(self, w, px, at, pw, weight, acc, quads: range, vectors: int, pixels: int) -> None:
         """Blocks written out: each vector of weights meets every pixel."""
