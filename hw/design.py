@@ -39,17 +39,20 @@ class Resources:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How a unit goes through a piece of work if it never waits.
+    """How a unit that keeps one input while the other comes goes through a piece of work if it never waits.
 
     Attributes:
         taken: for each input the clocks in which it takes the beats.
         cause: for each output beat the beat in that it waits for; beats of input 0 count first.
         after: for each output beat the clocks from then until it is offered.
+        kept: clocks from the last beat of input 0 until what input 1 gave is done with. Input 1 comes before
+            input 0, and a piece ahead while another is kept.
     """
 
-    taken: tuple[np.ndarray, ...]
+    taken: tuple[np.ndarray, np.ndarray]
     cause: np.ndarray
     after: np.ndarray
+    kept: int
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ _WINDOW_CLOCKS = 4
 class Work:
     """A unit's frame: ``clocks[k]`` is when it takes step k if it never waits, ``steps[p][i]`` the step that
     takes beat i of input p; output beat o leaves ``after[o]`` clocks behind step ``cause[o]``, and those of
-    ``paced`` units no closer than a clock."""
+    ``paced`` units no closer than a clock. ``kept`` is as in the unit's course, if it has one."""
 
     clocks: np.ndarray
     steps: tuple[np.ndarray, ...]
     cause: np.ndarray
     after: np.ndarray
     paced: bool = False
+    kept: int | None = None
 
     def leaving(self, taken: np.ndarray, interval: int) -> np.ndarray:
         """When output beats leave whose steps happen at ``taken``."""
@@ -72,20 +73,41 @@ def work_of(unit: Instance) -> Work:
 
 
 def _work_on(unit: Instance) -> Work:
-    """The steps of a unit that tells its course: beats in the order in which they are taken."""
+    """The steps of a unit that tells its course: a piece's beats of input 1, then those of input 0."""
     course, pieces = unit.unit.course(unit.p), unit.repeats
-    clocks = np.concatenate(course.taken)
-    order = np.argsort(clocks, kind="stable")
-    place = np.argsort(order, kind="stable")
     starts = np.arange(pieces)[:, None]
+    streamed, kept = (len(t) for t in course.taken)
+    times = np.concatenate(course.taken[::-1])
 
     def of_all(steps: np.ndarray) -> np.ndarray:
-        return (starts * len(clocks) + steps).reshape(-1)
+        return (starts * len(times) + steps).reshape(-1)
 
-    ends = np.cumsum([len(t) for t in course.taken])[:-1]
-    times = (starts * (unit.interval // pieces) + clocks[order]).reshape(-1)
-    steps = tuple(of_all(part) for part in np.split(place, ends))
-    return Work(times, steps, of_all(place[course.cause]), np.tile(course.after, pieces))
+    return Work(
+        (starts * (unit.interval // pieces) + times).reshape(-1),
+        (of_all(kept + np.arange(streamed)), of_all(np.arange(kept))),
+        of_all(kept + course.cause), np.tile(course.after, pieces), kept=course.kept,
+    )  # fmt: skip
+
+
+def _taken(unit: Instance, work: Work, ready: np.ndarray, interval: int) -> np.ndarray:
+    """When a unit's steps happen that may not come before ``ready``."""
+    if work.kept is None:
+        return paced(ready, work.clocks, unit.interval, interval)
+    taken, ready = ready, ready.copy()
+    streamed, kept = (step.reshape(unit.repeats, -1) for step in work.steps)
+    before = np.arange(unit.repeats) - 2
+    frames, before = before // unit.repeats, before % unit.repeats
+    while True:
+        free = taken[streamed[:, -1]][before] + work.kept + frames * interval
+        ready[kept[:, 0]] = np.maximum(ready[kept[:, 0]], free)
+        ready[streamed[:, 0]] = np.maximum(ready[streamed[:, 0]], taken[kept[:, -1]] + 1)
+        found = ready.copy()
+        rows, loads = work.steps
+        found[rows] = paced(ready[rows], work.clocks[rows], unit.interval, interval)
+        found[loads] = paced(ready[loads], np.arange(len(loads)), len(loads), interval)
+        if (found == taken).all():
+            return taken
+        taken = found
 
 
 def paced(ready: np.ndarray, clocks: np.ndarray, frame: int, interval: int) -> np.ndarray:
@@ -114,10 +136,10 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
     work = work_of(unit)
     waits = [QUICK_CLOCKS] * len(arrivals)
     while True:
-        ready = np.full(len(work.clocks), arrivals[0][0])
+        ready = np.full(len(work.clocks), min(came[0] for came in arrivals))
         for came, step, wait in zip(arrivals, work.steps, waits, strict=True):
             ready[step] = np.maximum(ready[step], came + wait)
-        taken = paced(ready, work.clocks, unit.interval, interval)
+        taken = _taken(unit, work, ready, interval)
         deep = [
             max(LEAST, _most(came, _gone(taken[step], np.ones(len(came), np.int64), came, interval)))
             for came, step in zip(arrivals, work.steps, strict=True)

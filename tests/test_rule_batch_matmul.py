@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from dag_bench import check, check_interval, compiled
+from gatewright.boards import load
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Add, BatchMatMul, MatMul, Reshape, Slice, Threshold, Transpose
 from gatewright.errors import LoweringError
 from gatewright.hw.build import assemble
+from gatewright.hw.folding import fold
 from gatewright.hw.layers import layers
 from gatewright.hw.units.fifo import FIFO
 from gatewright.hw.units.matrix_product import MATRIX_PRODUCT
@@ -115,6 +117,16 @@ def test_the_first_operand_waits_for_the_whole_second():
     assert a.unit is b.unit is FIFO
     assert a.p.DEPTH * a.input.lanes > 9 - a.input.lanes
     assert b.p.DEPTH == 2
+
+
+def test_values_wait_in_the_unit_that_they_are_for():
+    """Scores take about a frame, during which the values' next matrix fills the other half of the buffer."""
+    graph = attention(1, 16, 8)
+    design = fold(graph.name, layers(graph), load("radiona_ulx3s_85f"), 5000)
+    (mixed,) = [n for n, i in enumerate(design.instances) if i.name.endswith("mixed_mm")]
+    _, values = (design.instances[source.place] for source in design.sources(mixed))
+    assert values.input.beats == 16 * 8 // values.input.lanes
+    assert values.p.DEPTH < values.input.beats / 4
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def _course(p: SimpleNamespace) -> Course:
     a = _load(p) + (rows * slots * folds + np.arange(slots)).reshape(-1)
     ends = np.repeat((np.arange(p.M) + 1) * slots - 1, folds)
     after = np.tile(np.arange(folds) * slots, p.M) + _behind(p)
-    return Course((a, np.arange(_load(p))), ends, after)
+    return Course((a, np.arange(_load(p))), ends, after, (folds - 1) * slots + 1)
 
 
 def _resources(p: SimpleNamespace, family: str) -> Resources:
