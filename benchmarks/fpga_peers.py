@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -41,6 +42,8 @@ _HOUR = 3600
 _FRAMES = 32
 # A frame takes Icarus a second or two on NNgen's designs.
 _NNGEN_FRAMES = 4
+# Of da4ml's files: what it writes around its design, and what a simulation of an earlier run left.
+_NOT_PART = ("peer_wrapper", "lookup_table", "peer_stream")
 # da4ml's delays between registers, in its own units: its README's example.
 _CUTOFF = 5
 
@@ -152,9 +155,7 @@ def by_da4ml(python: Path, network: dict, cutoff: int, folder: Path, synthesis: 
     """da4ml, unrolled: its Verilog is simulated here, a frame a clock."""
     _call([str(python), str(TOOLS / "da4ml_worker.py"), "../network.json", str(cutoff)], folder)
     found = json.loads((folder / "da4ml.json").read_text())
-    sources = [
-        p for p in sorted((folder / "src").rglob("*.v")) if p.stem not in ("peer_wrapper", "lookup_table")
-    ]
+    sources = [p for p in sorted((folder / "src").rglob("*.v")) if p.stem not in _NOT_PART]
     bits = network["input_bits"]
     words = [sum(v << (bits * i) for i, v in enumerate(frame)) for frame in network["frames"]]
     types = [Int(int(low), int(high)) for low, high, _ in found["outputs"]]
@@ -180,6 +181,7 @@ def _fields(word: int, types: Sequence[Int]) -> list[int]:
 
 def by_us(network: dict, interval: int | None, folder: Path, synthesis: Synthesis) -> Row:
     """gatewright, folded to an interval."""
+    shutil.rmtree(folder / "src", ignore_errors=True)  # copies that an older run left
     point = ours.build(network, interval, synthesis.dsp, folder, _FRAMES)
     total = synthesis(folder, ours.TOP, point.sources)
     title = f"gatewright, {'unrolled' if interval is None else f'folded to {interval} clocks'}"

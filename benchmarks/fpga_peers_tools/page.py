@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+# Of NNgen's LUTs x clocks.
+_GOAL = 0.5
+
 _HEAD = """# LUTs x clocks per inference, against NNgen and da4ml
 
 Made by `benchmarks/fpga_peers.py --work DIR --write`: NNgen {nngen} (veriloggen {veriloggen}) and
@@ -9,7 +12,6 @@ da4ml {da4ml} in an environment of their own, gatewright, and for all of them on
 (`hw/flow/synthesize.py`, family xc7, `synth_xilinx`).
 Every design computes the same integers: its Verilog was simulated, and "equal" counts the frames whose
 outputs are those of the integer graph, bit for bit.
-Networks without a table here have not been measured yet.
 
 - **clocks**: from frame to frame, frames back to back. **latency**: from the first input to the last output.
 - **ratio**: LUT x clocks over that of the peer's best row; below 1 gatewright needs less.
@@ -38,7 +40,9 @@ _FOOT = """
   pools); its convolutions have all nine products of a 3x3 kernel side by side besides.
   Both may use DSP blocks.
 - **da4ml** is combinational logic between registers: no handshake, no stalls, weights built in. gatewright's
-  layers talk by ready/valid through FIFOs, also unrolled. Neither may use DSP blocks here.
+  layers talk by ready/valid through FIFOs of two beats, also unrolled. Neither may use DSP blocks here.
+  Both make sums that columns share only once. da4ml has a register behind every five adders, gatewright one
+  behind each, which costs latency and flip-flops, and no LUTs.
   The jet-tagging network has random weights (the shape is hls4ml's), since sharing of sums depends on the
   weights' bits and not on what they mean; the data set is not at hand.
 - Clocks are not time: there is no place-and-route for this family here, so no clock frequency is known
@@ -55,7 +59,28 @@ def page(rows: Sequence, versions: Mapping[str, str]) -> str:
         best = min((row for row in own if row.peer), key=lambda row: row.cost)
         soonest = min(row.total.lut * row.latency for row in own if row.peer)
         text += "".join(_line(row, best.cost, soonest) for row in own)
-    return text + _FOOT
+    return text + _conclusions(rows) + _FOOT
+
+
+def _conclusions(rows: Sequence) -> str:
+    """What the tables say, network by network."""
+    text = "\n## What follows\n\n"
+    for network in dict.fromkeys(row.network for row in rows):
+        own = [row for row in rows if row.network == network]
+        peer = min((row for row in own if row.peer), key=lambda row: row.cost)
+        ours = min((row for row in own if not row.peer), key=lambda row: row.cost)
+        ratio = ours.cost / peer.cost
+        share = f"{ratio:.2g} of" if ratio < 1 else f"{ratio:.2f} times"
+        name, how = peer.design.split(",")[0], ours.design.split(", ", 1)[1]
+        text += (
+            f"- **{network}**: gatewright's best row ({how}) takes {share} the LUTs x clocks of {name}'s "
+            f"best ({ours.total.lut:,.0f} x {ours.clocks:,} against {peer.total.lut:,.0f} x {peer.clocks:,}), and "
+            f"{ours.latency / peer.latency:.2g} times its clocks from first input to last output."
+        )
+        if name == "NNgen":
+            text += f" The goal, half of NNgen's, is {'reached' if ratio <= _GOAL else 'missed'}."
+        text += "\n"
+    return text
 
 
 def _line(row, cost: float, soonest: float) -> str:
