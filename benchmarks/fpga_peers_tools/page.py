@@ -75,7 +75,8 @@ def _conclusions(rows: Sequence) -> str:
         text += (
             f"- **{network}**: gatewright's best row ({how}) takes {share} the LUTs x clocks of {name}'s "
             f"best ({ours.total.lut:,.0f} x {ours.clocks:,} against {peer.total.lut:,.0f} x "
-            f"{peer.clocks:,}), and {ours.latency / peer.latency:.2g} times its clocks from first input to last output."
+            f"{peer.clocks:,}), and {ours.latency / peer.latency:.2g} times "
+            "its clocks from first input to last output."
         )
         if name == "NNgen":
             text += f" The goal, half of NNgen's, is {'reached' if ratio <= _GOAL else 'missed'}."
