@@ -103,7 +103,7 @@ def adder_graph(w: np.ndarray, x: Int) -> AdderGraph:
     return _solved(w.tobytes(), w.shape, x)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def _solved(data: bytes, shape: tuple[int, int], x: Int) -> AdderGraph:
     """Kept, since a folding is tried many times."""
     search = _Search(np.frombuffer(data, dtype=np.int64).reshape(shape), x)

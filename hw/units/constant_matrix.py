@@ -121,7 +121,8 @@ def fits_constant_matrix(w: np.ndarray, x: Int) -> bool:
     """Whether gw_constant_matrix takes ``x @ w``, w of shape (MW, MH): numbers that its tables hold, and few
     enough of them."""
     w = np.asarray(w)
-    if x.bipolar or w.size == 0 or digit_count(w) > _MOST_DIGITS:
+    # Nonzero weights, each a digit at least, are counted at once, digits one by one.
+    if x.bipolar or np.count_nonzero(w) > _MOST_DIGITS or digit_count(w) > _MOST_DIGITS:
         return False
     most = int(np.abs(w.astype(np.int64)).sum(axis=0).max()) * x.magnitude
     if most.bit_length() + 1 > _BITS - _SHIFT:
