@@ -140,9 +140,10 @@ def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int)
     factor = w.channels(s.factor, "int32", channel, lanes)
     shift = w.channels(-s.shift, "int32", channel, lanes)
     element, offset = fitting(node.type.dtype)
+    multiply = isa.multiply_high if s.twice else isa.multiply_high_down
     quads = []
     for i in range(0, lanes, 4):
-        q = isa.multiply_high(part(value, i, 4), part(factor, i, 4))
+        q = multiply(part(value, i, 4), part(factor, i, 4))
         if s.away and s.shift.any():
             # Halves of negative numbers go down: SRSHL would take them up.
             q = w.let(q)

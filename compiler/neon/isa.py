@@ -141,6 +141,10 @@ class Instructions:
         """``(2*a*b + 2^(n-1)) >> n`` in n-bit lanes, saturated (SQRDMULH); lanes of 16 or 32 bits."""
         return self._named("sqrdmulh", "vqrdmulh", dtype_of(a), a, b)
 
+    def multiply_high_down(self, a, b):
+        """``2*a*b >> n`` in n-bit lanes, rounded down and saturated (SQDMULH)."""
+        return self._named("sqdmulh", "vqdmulh", dtype_of(a), a, b)
+
     def shift_rounding(self, a, shift):
         """``a << shift``, or for a negative shift ``(a + 2^(-shift-1)) >> -shift`` (SRSHL)."""
         return self._named("srshl", "vrshifts", dtype_of(a), a, shift)

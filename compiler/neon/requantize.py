@@ -15,10 +15,11 @@ _NEAR = 6
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """``y = ((((x << left) + offset) * factor + 2^30) >> 31 [- 1 if negative] + half) >> shift``, clamped.
+    """``y = ((((x << left) + offset) * factor [+ 2^30]) >> 31 [- 1 if negative] + half) >> shift``, clamped.
 
-    That is SHL, ADD, SQRDMULH and SRSHL; ``half`` is the rounding shift's own. With ``away`` halves of
-    negative numbers round away from zero, as TFLite's do.
+    That is SHL, ADD, SQDMULH and SRSHL; ``half`` is the rounding shift's own. With ``twice`` the product is
+    rounded before the shift (SQRDMULH, as TFLite does); with ``away`` halves of negative numbers then round
+    away from zero. Without, the result is rounded once, as floats are.
 
     Attributes:
         left: shift of the operand, the same for every row.
@@ -30,6 +31,7 @@ class Scaling:
     offset: np.ndarray
     factor: np.ndarray
     shift: np.ndarray
+    twice: bool
     away: bool
     low: int
     high: int
@@ -37,7 +39,7 @@ class Scaling:
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Results for integers ``x`` (..., C)."""
         v = (x << self.left) + self.offset
-        q = (v * self.factor + 2**30) >> 31
+        q = (v * self.factor + (2**30 if self.twice else 0)) >> 31
         if self.away:
             q = q - ((q < 0) & (self.shift > 0))
         half = np.where(self.shift > 0, 1 << np.maximum(self.shift - 1, 0), 0)
@@ -61,27 +63,31 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
     headroom = 30 - (x.magnitude + 1).bit_length()
     for left in range(max(headroom, 1)):
-        for away in (False, True):
-            rows = _rows(t, bias, ranges, left, away)
+        for rounding in ((True, False), (False, False), (True, True)):
+            rows = _rows(t, bias, ranges, left, rounding)
             if rows:
                 offset, factor, shift = (np.array(v, dtype=np.int64) for v in zip(*rows, strict=True))
-                found = Scaling(left, offset, factor, shift, away, bias, bias + t.shape[1])
+                found = Scaling(left, offset, factor, shift, *rounding, bias, bias + t.shape[1])
                 return found if _equal(found, t, bias, ends) else None
     return None
 
 
-def _rows(t, bias: int, ranges: list[Int], left: int, away: bool) -> list[tuple[int, int, int]] | None:
+def _rows(
+    t, bias: int, ranges: list[Int], left: int, rounding: tuple[bool, bool]
+) -> list[tuple[int, int, int]] | None:
     """Offset, factor and shift of every row, or None as soon as a row has none."""
     found = []
     for row, values in zip(t, ranges, strict=True):
-        one = _row(row, bias, values, left, away)
+        one = _row(row, bias, values, left, rounding)
         if one is None:
             return None
         found.append(one)
     return found
 
 
-def _row(row: np.ndarray, bias: int, x: Int, left: int, away: bool) -> tuple[int, int, int] | None:
+def _row(
+    row: np.ndarray, bias: int, x: Int, left: int, rounding: tuple[bool, bool]
+) -> tuple[int, int, int] | None:
     """Offset, factor and shift for one row, or None."""
     inside = (row > x.lo) & (row <= x.hi)
     results = bias + 1 + np.flatnonzero(inside)
@@ -96,7 +102,7 @@ def _row(row: np.ndarray, bias: int, x: Int, left: int, away: bool) -> tuple[int
     spread = _NEAR if left == 0 else 3 * _NEAR
     for step in range(2 * spread + 1):
         offset = around + (step + 1) // 2 * (1 if step % 2 else -1)
-        factor = _factor(at, results, offset, shift, left, away)
+        factor = _factor(at, results, offset, shift, left, rounding)
         reach = max(abs((x.lo << left) + offset), abs((x.hi << left) + offset))
         if factor is not None and reach <= _LANE:
             return offset, factor, shift
@@ -120,13 +126,14 @@ def _line(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
     return (1.0 / per_result if per_result > 0 else 0.0), -float(start)
 
 
-def _factor(at, results, offset: int, shift: int, left: int, away: bool) -> int | None:
+def _factor(at, results, offset: int, shift: int, left: int, rounding: tuple[bool, bool]) -> int | None:
     """A factor with which each result begins at its x and not one x before, or None."""
     half = 1 << (shift - 1) if shift else 0
     needed = (results << shift) - half
+    twice, away = rounding
     if away and shift:
         needed = needed + (needed < 0)
-    bound = (needed << 31) - 2**30
+    bound = (needed << 31) - (2**30 if twice else 0)
     low, high = 1, _LANE
     first = (at << left) + offset
     last = ((at - 1) << left) + offset
