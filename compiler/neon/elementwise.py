@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from tvm import tirx
 
 from ..ir.graph import Const, Node, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
@@ -75,23 +76,21 @@ class Elements:
 
     def _one(self, w: Writer, node: Node, known: dict[int, Affine], channel, lanes: int) -> Affine:
         values, range_ = node.inputs, node.type.dtype
-        x = known[id(values[0])] if not isinstance(values[0], Const) else _constant(values[0], range_)
+        x = _operand(values[0], known)
         if isinstance(node.op, Threshold):
             return self._threshold(w, node, x, channel, lanes)
         if isinstance(node.op, Lookup):
             index = computed(w, x, "int32", channel, lanes)
             return _tabled(looked_up(w, node, index, channel, lanes), range_)
-        second = values[1]
+        z = _operand(values[1], known)
         if isinstance(node.op, Add):
-            if isinstance(second, Const):
-                return x.shifted(second.value.reshape(-1), range_)
-            return x.plus(known[id(second)], range_)
+            return x.plus(z, range_)
         assert isinstance(node.op, Mul), node.op.name
-        if isinstance(second, Const):
-            return x.scaled(second.value.reshape(-1), range_)
+        for one, other in ((x, z), (z, x)):
+            if not other.terms:
+                return one.scaled(other.constant, range_)
         element = element_for(range_)
-        a = computed(w, x, element, channel, lanes)
-        b = computed(w, known[id(second)], element, channel, lanes)
+        a, b = (computed(w, v, element, channel, lanes) for v in (x, z))
         return leaf(w.let(a * b), 0, range_)
 
     def _threshold(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
@@ -119,8 +118,11 @@ def _scaling(node: Node) -> Scaling | None:
     return scaling(t, node.op.bias, node.inputs[0].type.dtype, channel_reach(node.inputs[0], len(t)))
 
 
-def _constant(value: Value, range_: Int) -> Affine:
-    return Affine((), value.value.reshape(-1), range_)
+def _operand(value: Value, known: dict[int, Affine]) -> Affine:
+    """A tensor's elements, or a constant that its reader takes as a parameter."""
+    if id(value) in known:
+        return known[id(value)]
+    return Affine((), value.value.reshape(-1), value.type.dtype)
 
 
 def _tabled(vector, range_: Int) -> Affine:
@@ -136,9 +138,10 @@ def _hull(values: Int, offset: int) -> Int:
 def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
     """A scaling's instructions; the result as bytes where its range allows."""
     isa = w.isa
-    value = _operand(w, s, x, channel, lanes)
+    value = _shifted(w, s, x, channel, lanes)
     factor = w.channels(s.factor, "int32", channel, lanes)
     shift = w.channels(-s.shift, "int32", channel, lanes)
+    early = [w.channels(column, "int32", channel, lanes) for column in s.early.T]
     element, offset = fitting(node.type.dtype)
     multiply = isa.multiply_high if s.twice else isa.multiply_high_down
     quads = []
@@ -149,7 +152,12 @@ def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int)
             q = w.let(q)
             sign = q if s.shift.all() else q & part(shift, i, 4)
             q = q + (sign >> const(31, "int32x4"))
-        quads.append(w.let(isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q))
+        q = isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q
+        for one in early:
+            q = q + tirx.Select(
+                part(value, i, 4) == part(one, i, 4), const(1, "int32x4"), const(0, "int32x4")
+            )
+        quads.append(w.let(q))
     whole = joined(*quads)
     if element != "int8":
         clamped = _clamped(w, whole, s.low, s.high)
@@ -166,7 +174,7 @@ def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int)
     return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
 
 
-def _operand(w: Writer, s: Scaling, x: Affine, channel, lanes: int):
+def _shifted(w: Writer, s: Scaling, x: Affine, channel, lanes: int):
     """``(x << left) + offset``; the shift goes into the factors where they stay 16 bits wide."""
     if s.left == 0 or all(np.abs(t.factor).max() << s.left < 2**15 for t in x.terms):
         whole = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
@@ -190,8 +198,6 @@ def cast_saturated(w: Writer, value, unsigned: bool = False):
 
 def _clamped(w: Writer, value, low: int, high: int):
     """Bounds, where the element's own saturation has not set them."""
-    from tvm import tirx
-
     element, lanes = element_of(value), value.ty.dtype.lanes
     limit = 1 << (value.ty.dtype.bits - 1)
     kind = f"{element}x{lanes}"

@@ -1,5 +1,6 @@
 """Thresholds as ARM computes them best: a high product and a rounding shift, exact for every x that comes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,13 @@ from ..ir.types import Int
 _LANE = 2**31 - 1
 # How far the offset may lie from where the slope puts it, in units of the operand.
 _NEAR = 6
+# Values of x for which a float's own rounding may put the result one lower than the line.
+_LATE = 2
+
+# No operand is this large.
+_NEVER = -(2**31)
+# Offset, factor, shift, and operands for which the result is one more.
+_Line = tuple[int, int, int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +32,8 @@ class Scaling:
     Attributes:
         left: shift of the operand, the same for every row.
         offset, factor, shift: int64, one per row of the thresholds.
+        early: int64 (rows, n): where ``(x << left) + offset`` is one of these, the result is one more. Floats
+            round halves to even and their own products besides, so that no line equals them everywhere.
         low, high: bounds of the result.
     """
 
@@ -35,6 +45,7 @@ class Scaling:
     away: bool
     low: int
     high: int
+    early: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Results for integers ``x`` (..., C)."""
@@ -43,7 +54,8 @@ class Scaling:
         if self.away:
             q = q - ((q < 0) & (self.shift > 0))
         half = np.where(self.shift > 0, 1 << np.maximum(self.shift - 1, 0), 0)
-        return np.clip((q + half) >> self.shift, self.low, self.high)
+        more = sum(v == e for e in self.early.T)
+        return np.clip(((q + half) >> self.shift) + more, self.low, self.high)
 
 
 def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Scaling | None:
@@ -61,24 +73,37 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
         return None
     ends = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
-    headroom = 30 - (x.magnitude + 1).bit_length()
-    for left in range(max(headroom, 1)):
-        for rounding in ((True, False), (False, False), (True, True)):
-            rows = _rows(t, bias, ranges, left, rounding)
-            if rows:
-                offset, factor, shift = (np.array(v, dtype=np.int64) for v in zip(*rows, strict=True))
-                found = Scaling(left, offset, factor, shift, *rounding, bias, bias + t.shape[1])
-                return found if _equal(found, t, bias, ends) else None
+    headroom = max(30 - (x.magnitude + 1).bit_length(), 1)
+    for rounding, left, early in _forms(headroom):
+        rows = _rows(t, bias, ranges, left, rounding, early)
+        if rows:
+            offset, factor, shift = (np.array(v, dtype=np.int64) for v in list(zip(*rows, strict=True))[:3])
+            more = np.full((len(t), early), _NEVER, dtype=np.int64)
+            for row, (*_, values) in zip(more, rows, strict=True):
+                row[: len(values)] = values
+            found = Scaling(left, offset, factor, shift, *rounding, bias, bias + t.shape[1], more)
+            if _equal(found, t, bias, ends):
+                return found
     return None
 
 
+def _forms(headroom: int) -> Iterator[tuple[tuple[bool, bool], int, int]]:
+    """(rounding, left shift, exceptions a row), cheapest first."""
+    for left in range(headroom):
+        for rounding in ((True, False), (False, False), (True, True)):
+            yield rounding, left, 0
+    for early in range(1, _LATE + 1):
+        for left in range(0, headroom, 2):
+            yield (False, False), left, early
+
+
 def _rows(
-    t, bias: int, ranges: list[Int], left: int, rounding: tuple[bool, bool]
-) -> list[tuple[int, int, int]] | None:
-    """Offset, factor and shift of every row, or None as soon as a row has none."""
+    t, bias: int, ranges: list[Int], left: int, rounding: tuple[bool, bool], early: int
+) -> list[_Line] | None:
+    """The line of every row, or None as soon as a row has none."""
     found = []
     for row, values in zip(t, ranges, strict=True):
-        one = _row(row, bias, values, left, rounding)
+        one = _row(row, bias, values, left, rounding, early)
         if one is None:
             return None
         found.append(one)
@@ -86,9 +111,9 @@ def _rows(
 
 
 def _row(
-    row: np.ndarray, bias: int, x: Int, left: int, rounding: tuple[bool, bool]
-) -> tuple[int, int, int] | None:
-    """Offset, factor and shift for one row, or None."""
+    row: np.ndarray, bias: int, x: Int, left: int, rounding: tuple[bool, bool], early: int = 0
+) -> _Line | None:
+    """Offset, factor, shift and exceptions for one row, or None."""
     inside = (row > x.lo) & (row <= x.hi)
     results = bias + 1 + np.flatnonzero(inside)
     at = row[inside]
@@ -102,16 +127,16 @@ def _row(
     spread = _NEAR if left == 0 else 3 * _NEAR
     for step in range(2 * spread + 1):
         offset = around + (step + 1) // 2 * (1 if step % 2 else -1)
-        factor = _factor(at, results, offset, shift, left, rounding)
+        found = _factor(at, results, offset, shift, left, rounding, early)
         reach = max(abs((x.lo << left) + offset), abs((x.hi << left) + offset))
-        if factor is not None and reach <= _LANE:
-            return offset, factor, shift
+        if found is not None and reach <= _LANE:
+            return offset, found[0], shift, found[1]
     return None
 
 
-def _constant(result: int) -> tuple[int, int, int]:
+def _constant(result: int) -> _Line:
     """A line so flat that it gives ``result`` wherever x is."""
-    return (2**30 if result >= 0 else -(2**30)), max(2 * abs(result), 1), 0
+    return (2**30 if result >= 0 else -(2**30)), max(2 * abs(result), 1), 0, ()
 
 
 def _line(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
@@ -126,39 +151,51 @@ def _line(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
     return (1.0 / per_result if per_result > 0 else 0.0), -float(start)
 
 
-def _factor(at, results, offset: int, shift: int, left: int, rounding: tuple[bool, bool]) -> int | None:
-    """A factor with which each result begins at its x and not one x before, or None."""
+def _factor(
+    at, results, offset: int, shift: int, left: int, rounding: tuple[bool, bool], early: int
+) -> tuple[int, tuple[int, ...]] | None:
+    """A factor with which no result begins before its x and all but ``early`` begin there, and where not."""
     half = 1 << (shift - 1) if shift else 0
     needed = (results << shift) - half
     twice, away = rounding
     if away and shift:
         needed = needed + (needed < 0)
     bound = (needed << 31) - (2**30 if twice else 0)
-    low, high = 1, _LANE
-    first = (at << left) + offset
-    last = ((at - 1) << left) + offset
-    # first * factor >= bound, last * factor < bound.
-    for value, reach in ((first, True), (last, False)):
-        zero = value == 0
-        if np.any(zero & ((bound > 0) if reach else (bound <= 0))):
+    first, last = (at << left) + offset, ((at - 1) << left) + offset
+    # last * factor < bound for all.
+    if np.any((last == 0) & (bound <= 0)):
+        return None
+    plus, minus = last > 0, last < 0
+    high = int((-(-bound[plus] // last[plus]) - 1).min(initial=_LANE))
+    low = int((bound[minus] // last[minus] + 1).max(initial=1))
+    if low > high:
+        return None
+    # first * factor >= bound for nearly all.
+    plus, minus = first > 0, first < 0
+    least = np.sort(-(-bound[plus] // first[plus]))[::-1]
+    most = np.sort(bound[minus] // first[minus])
+    if not early:
+        low, high = max(low, int(least[:1].max(initial=low))), min(high, int(most[:1].min(initial=high)))
+        if low > high or np.any((first == 0) & (bound > 0)):
             return None
-        plus, minus = value > 0, value < 0
-        up = -((-bound[plus]) // value[plus])
-        down = bound[minus] // value[minus]
-        if reach:
-            low = max(low, int(up.max(initial=low)))
-            high = min(high, int(down.min(initial=high)))
-        else:
-            high = min(high, int((up - 1).min(initial=high)))
-            low = max(low, int((down + 1).max(initial=low)))
-        if low > high:
-            return None
-    return (low + high) // 2
+        return (low + high) // 2, ()
+    return _best(
+        first, bound, np.clip([low, high, *least[: early + 1], *most[: early + 1]], low, high), early
+    )
+
+
+def _best(first, bound, candidates, early: int) -> tuple[int, tuple[int, ...]] | None:
+    """The candidate with the fewest exceptions, if they are few enough, and those."""
+    late = first[:, None] * candidates < bound[:, None]
+    best = int(late.sum(0).argmin())
+    if late[:, best].sum() > early:
+        return None
+    return int(candidates[best]), tuple(int(v) for v in first[late[:, best]])
 
 
 def _equal(found: Scaling, t: np.ndarray, bias: int, ends: Reach) -> bool:
-    """Whether results are right on both sides of every threshold and at both ends; they never fall."""
+    """Whether results are right around every threshold and at both ends; between, they never fall."""
     low, high = (np.asarray(v)[:, None] for v in ends)
-    points = np.clip(np.concatenate([t, t - 1, low, high], axis=1), low, high)
+    points = np.clip(np.concatenate([t, t - 1, t + 1, low, high], axis=1), low, high)
     want = bias + np.stack([np.searchsorted(row, p, side="right") for row, p in zip(t, points, strict=True)])
     return bool((found.apply(points.T) == want.T).all())
