@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from tvm import tirx
 
-from ..ir.graph import Const, Node, Value
+from ..ir.graph import Node, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
 from ..ir.reach import channel_reach
 from ..ir.types import Int

@@ -48,10 +48,22 @@ class Group:
         found = {
             id(v): v
             for node in self.nodes
-            for v in node.inputs
-            if not isinstance(v, Const) and v is not self.anchor and id(v) not in self.inside
+            for v in elements_of(node)
+            if v is not self.anchor and id(v) not in self.inside
         }
         return list(found.values())
+
+
+def elements_of(node: Node) -> list[Value]:
+    """The operands of an elementwise node that have an element for each of its own; others are its
+    parameters: tables, thresholds, and constants of one number or one for each channel."""
+    operands = node.inputs[:1] if isinstance(node.op, Lookup | Threshold) else node.inputs
+    return [v for v in operands if not (isinstance(v, Const) and _by_channel(v, node))]
+
+
+def _by_channel(value: Const, node: Node) -> bool:
+    channels = (1, *node.type.shape)[-1]
+    return value.type.size == 1 or (value.type.size == channels == value.type.shape[-1])
 
 
 def group(graph: Graph) -> list[Group]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from math import prod
 
-from ...ir.graph import Const, Node
+from ...ir.graph import Const, Node, Value
 from ..affine import leaf
 from ..builder import const
 from ..context import Context
 from ..elementwise import Elements
-from ..groups import Group
+from ..groups import Group, elements_of
 from ..isa import part
 from .copies import lanes_for, positions, strides
 from .rule import Rule
@@ -36,7 +36,7 @@ def emit(context: Context, group: Group) -> None:
         known = {}
         for key, tensor in leaves.items():
             at = w.let(_index(w, counters, tensor.storage, len(shape)) + channel)
-            vector = _loaded(w, pointers[key], at, lanes, run)
+            vector = load_lanes(w, pointers[key], at, lanes, run)
             known[key] = leaf(vector, tensor.storage.offset, tensor.storage.type.dtype)
         result = elements.stored(w, known, channel, lanes)
         at = w.let(_index(w, counters, target.storage, len(shape)) + channel)
@@ -51,7 +51,7 @@ def _runs(group: Group, storages) -> tuple[tuple[int, ...], int]:
     """
     shape = group.output.type.shape
     by_channel = any(
-        isinstance(v, Const) and _rows(node, v) > 1 for node in group.nodes for v in node.inputs[1:]
+        _rows(node, v) > 1 for node in group.nodes for v in node.inputs if _is_parameter(node, v)
     )
     dense = not any(any(s.border) for s in storages)
     if not shape:
@@ -61,6 +61,10 @@ def _runs(group: Group, storages) -> tuple[tuple[int, ...], int]:
     if dense:
         return (), prod(shape)
     return shape[:1], prod(shape[1:])
+
+
+def _is_parameter(node: Node, value: Value) -> bool:
+    return isinstance(value, Const) and not any(v is value for v in elements_of(node))
 
 
 def _rows(node: Node, value: Const) -> int:
@@ -81,7 +85,7 @@ def _index(w, counters, storage, depth: int):
     return index
 
 
-def _loaded(w, pointer, at, lanes: int, run: int):
+def load_lanes(w, pointer, at, lanes: int, run: int):
     """A vector from memory; runs shorter than a vector are read element by element, and no further."""
     if run >= lanes:
         return w.load(pointer, at, lanes)
