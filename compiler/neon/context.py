@@ -38,10 +38,15 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Border:
-    """Constant elements that a reader wants around an image: (top, left, bottom, right), and their value."""
+    """Constant elements that a reader wants around an image: (top, left, bottom, right), and their value.
+
+    Attributes:
+        offset: what it would like elements to be stored without; None where it does not care.
+    """
 
     widths: tuple[int, int, int, int]
     fill: int
+    offset: int | None = None
 
 
 @dataclass
@@ -87,9 +92,13 @@ class Context:
         old = self._wishes.get(id(value))
         if old is None:
             self._wishes[id(value)] = border
-        elif old.fill == border.fill:
+            return
+        offset = border.offset if old.offset is None else old.offset
+        if not any(old.widths):
+            self._wishes[id(value)] = replace(border, offset=offset)
+        elif old.fill == border.fill or not any(border.widths):
             widths = tuple(max(pair) for pair in zip(old.widths, border.widths, strict=True))
-            self._wishes[id(value)] = Border(widths, border.fill)
+            self._wishes[id(value)] = Border(widths, old.fill, offset)
 
     def tensor(self, value: Value) -> Tensor:
         """Where a value lies; constants are put among the constants."""
@@ -122,6 +131,8 @@ class Context:
     def storage(self, type_: TensorType, border: Border | None = None) -> Storage:
         """The storage of a new tensor; its type holds the border's fill, too."""
         dtype, offset = fitting(type_.dtype)
+        if border is not None and border.offset is not None:
+            offset = border.offset
         if border is None or not any(border.widths):
             return Storage(type_, dtype, offset)
         info = np.iinfo(dtype)

@@ -22,6 +22,7 @@ class Dot:
     """How a tile's sums are made where the core has SDOT (16 products an instruction)."""
 
     name = "dot"
+    sums_dtype = "int32"
 
     def __init__(self, core: Core, shape: Shape, weights: np.ndarray, storage: Storage):
         self.core, self.shape, self.weights, self.storage = core, shape, weights, storage

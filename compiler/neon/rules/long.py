@@ -20,6 +20,7 @@ class Long:
     """
 
     name = "long"
+    sums_dtype = "int32"
 
     def __init__(self, core: Core, shape: Shape, weights: np.ndarray, storage: Storage):
         self.core, self.shape, self.weights, self.storage = core, shape, weights, storage

@@ -101,20 +101,38 @@ def w_columns(node: Node) -> int:
 
 
 def wishes(context: Context, group: Group):
-    """Zeros around the image."""
-    node = group.anchor
-    if isinstance(node.op, Conv2d) and any(node.op.pads):
-        yield node.inputs[0], Border(node.op.pads, 0)
+    """Zeros around the image, and small codes around 0."""
+    border = _border(context, group.anchor)
+    if any(border.widths) or border.offset is not None:
+        yield group.anchor.inputs[0], border
+
+
+def _border(context: Context, node: Node) -> Border:
+    from .low import centre
+
+    x = node.inputs[0].type.dtype
+    pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
+    return Border(pads, 0, None if context.core.dot else centre(x.lo, x.hi))
+
+
+def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
+    """What makes a tile's sums in the fewest instructions."""
+    from .dot import Dot
+    from .long import Long
+    from .low import Low
+
+    given = context.core, shape, runs_of(elements.group.anchor), x.storage
+    if context.core.dot:
+        return Dot(*given)
+    low = Low(*given)
+    return low if low.fits(elements.initial) else Long(*given)
 
 
 def emit(context: Context, group: Group) -> None:
     """One call for each width of channel tile."""
-    from .dot import Dot
-    from .long import Long
-
     node = group.anchor
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
-    x = context.bordered(node.inputs[0], Border(pads, 0))
+    x = context.bordered(node.inputs[0], _border(context, node))
     leaves = {id(v): context.tensor(v) for v in group.leaves}
     y = context.result(group.output)
     shape = shape_of(node, x)
@@ -122,7 +140,7 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
-    maker = (Dot if context.core.dot else Long)(context.core, shape, runs_of(node), x.storage)
+    maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
     for width, count in maker.channel_tiles():
         tile = _Tile(context, group, shape, maker, (width, count), first)
@@ -149,7 +167,7 @@ class _Tile:
         px = w.tensor(x.place(start), "int8")
         packed, initial = maker.packed(self.first, self.width, self.count, elements.initial)
         pw = w.table(packed, "int8")
-        pb = w.table(initial, "int32")
+        pb = w.table(initial, maker.sums_dtype)
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
         read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
         tiles = -(-shape.pixels // self.pixels)

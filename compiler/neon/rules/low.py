@@ -1,0 +1,239 @@
+"""Sums of products of few bits: MLA in lanes of 8 bits for as long as they hold, then 16 bits to the end.
+
+A sum is cut into vectors of sixteen bytes, one after another. A chain of vectors adds up in bytes where its
+weights keep every lane within -128 .. 127; arithmetic of 16 bits wraps around and needs only the whole sum to
+fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..builder import const
+from ..isa import Core, high, low, part
+from ..program import Storage
+from .products import BLOCK, Shape
+
+# Vectors of a sum written out without a loop, and of a run in a loop's body.
+_UNROLLED = 10
+_BODY = 12
+# A range of up to this many steps gains by a place around 0: two products of 4 bits fit a byte then.
+_CENTRED = range(4, 31)
+
+
+def centre(lo: int, hi: int) -> int | None:
+    """The offset that leaves activations the least magnitudes, or None where it is no gain."""
+    middle = (lo + hi + 1) // 2
+    if hi - lo not in _CENTRED or max(middle - lo, hi - middle) >= max(abs(lo), abs(hi)):
+        return None
+    return middle
+
+
+@dataclass(frozen=True)
+class Chains:
+    """How a run's vectors add up in bytes.
+
+    Attributes:
+        length: vectors of a chain; 0: products are widened at once (SMLAL).
+        passes: runs whose chains go on from one to the next in bytes; 0: each chain is added to 16 bits.
+        bound: the largest magnitude of a lane at a pass's end.
+    """
+
+    length: int
+    passes: int = 0
+    bound: int = 0
+
+
+class Low:
+    """How a tile's sums are made where products of few bits leave lanes of 8 or 16 bits unfilled."""
+
+    name = "low"
+    sums_dtype = "int16"
+
+    def __init__(self, core: Core, shape: Shape, weights: np.ndarray, storage: Storage):
+        self.core, self.shape, self.weights, self.storage = core, shape, weights, storage
+        lo, hi = storage.type.dtype.lo, storage.type.dtype.hi
+        ends = [lo - storage.offset, hi - storage.offset]
+        if any(storage.border):
+            ends.append(storage.fill - storage.offset)
+        self.least, self.most = self._bounds(min(ends), max(ends))
+        self.chains = self._chains()
+
+    def _bounds(self, lo: int, hi: int):
+        """Least and greatest product of every lane: (runs, blocks, BLOCK, channels)."""
+        runs, length, m = self.weights.shape
+        padded = np.zeros((runs, self.shape.blocks * BLOCK, m), np.int64)
+        padded[:, :length] = self.weights
+        products = np.stack([padded * lo, padded * hi]).reshape(2, runs, -1, BLOCK, m)
+        # With 0 in every range, whatever part of a chain fits where the whole does.
+        return np.minimum(products.min(0), 0), np.maximum(products.max(0), 0)
+
+    def fits(self, offsets: np.ndarray) -> bool:
+        """Whether the sums, started from ``offsets``, fit 16 bits."""
+        offsets = offsets + self.storage.offset * self.weights.sum((0, 1))
+        least, most = self.least.sum((0, 1, 2)) + offsets, self.most.sum((0, 1, 2)) + offsets
+        return bool(least.min() >= -(2**15) and most.max() < 2**15)
+
+    def _chains(self) -> Chains:
+        """The cheapest way that is exact."""
+        runs, blocks = self.shape.runs, self.shape.blocks
+        for passes in range(runs, 0, -1):
+            if runs % passes == 0 and self._held(blocks, passes):
+                return Chains(blocks, passes, self._held(blocks, passes))
+        return Chains(max((n for n in range(2, 7) if n <= blocks and self._held(n)), default=0))
+
+    def _held(self, length: int, runs: int = 1) -> int:
+        """The largest magnitude in a lane of chains of so many vectors and runs; 0 where bytes overflow."""
+        missing = (0, 0), (0, -self.shape.blocks % length), (0, 0), (0, 0)
+        sides = [np.pad(v, missing) for v in (self.least, self.most)]
+        sums = [v.reshape(v.shape[0] // runs, runs, -1, length, v[0, 0].size).sum((1, 3)) for v in sides]
+        least, most = sums[0].min(), sums[1].max()
+        return int(max(-least, most, 1)) if least >= -128 and most < 128 else 0
+
+    def channel_tiles(self) -> list[tuple[int, int]]:
+        """(channels of a tile, tiles)."""
+        whole, rest = divmod(self.shape.channels, 8)
+        return [(8, whole)] * (whole > 0) + [(8 if rest > 4 else 4, 1)] * (rest > 0)
+
+    def pixels(self, width: int) -> int:
+        """Pixels of a tile: 16 sums in registers, or 8 where there are 16 registers."""
+        return min((16 if self.core.wide else 8) // width, self.shape.pixels)
+
+    def packed(self, first: int, width: int, count: int, initial: np.ndarray):
+        """Weights as they are read, and what the sums start from."""
+        runs, length, m = self.weights.shape
+        padded = np.zeros((runs, self.shape.blocks * BLOCK, max(first + width * count, m)), np.int64)
+        padded[:, :length, :m] = self.weights
+        tiles = padded[:, :, first : first + width * count]
+        start = np.zeros(padded.shape[2], np.int64)
+        start[:m] = initial + self.storage.offset * self.weights.sum((0, 1))
+        whole = tiles.reshape(runs, self.shape.blocks, BLOCK, count, width).transpose(3, 0, 1, 4, 2)
+        return whole, start[first : first + width * count]
+
+    def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):
+        """Each pixel's sums, int16 vectors of ``width`` lanes."""
+        bias = w.load(pb, tile * width, width)
+        base = w.let(tile * (self.shape.runs * self.shape.blocks * BLOCK * width))
+        tile_ = _Registers(self, w, px, pw, width, pixels)
+        passes = self.chains.passes
+        if not passes:
+            tile_.clear()
+            self._over(w, at, base, self.shape.runs, 0, tile_)
+            return [w.let(v + bias) for v in tile_.folded()]
+        totals = [bias] * pixels
+        for first in range(0, self.shape.runs, passes):
+            tile_.clear()
+            self._over(w, at, base, passes, first, tile_)
+            totals = [w.let(t + v) for t, v in zip(totals, tile_.folded(), strict=True)]
+        return totals
+
+    def _over(self, w, at, base, runs: int, first: int, tile: _Registers) -> None:
+        """Some runs of the sum, written out where they are short."""
+        blocks, row = self.shape.blocks, self.shape.blocks * BLOCK * tile.width
+        at, base = at + first * self.shape.run, base + first * row
+        if runs * blocks <= _UNROLLED or (runs == 1 and blocks <= _BODY):
+            for run in range(runs):
+                tile.add(at + run * self.shape.run, base + run * row, blocks)
+            return
+        with w.loop(w.size(runs)) as run:
+            start, weight = w.let(at + run * w.stride(self.shape.run)), w.let(base + run * row)
+            self._run(w, start, weight, tile)
+
+    def _run(self, w, start, weight, tile: _Registers) -> None:
+        """All vectors of a run, a few at a time."""
+        blocks = self.shape.blocks
+        if blocks <= _BODY:
+            tile.add(start, weight, blocks)
+            return
+        unit = max(self.chains.length, 1) if not self.chains.passes else 2
+        body = min(range(unit, _BODY + 1, unit), key=lambda n: (blocks % n, -n))
+        bodies, rest = divmod(blocks, body)
+        with w.loop(w.size(bodies)) as body_:
+            tile.add(start + body_ * (body * BLOCK), weight + body_ * (body * BLOCK * tile.width), body)
+        if rest:
+            done = bodies * body
+            tile.add(start + done * BLOCK, weight + done * BLOCK * tile.width, rest)
+
+
+class _Registers:
+    """A tile's sums while they are made: one vector of bytes or words for each pixel and channel."""
+
+    def __init__(self, maker: Low, w, px, pw, width: int, pixels: int):
+        self.chains, self.pixel = maker.chains, maker.shape.pixel
+        self.w, self.px, self.pw, self.width, self.pixels = w, px, pw, width, pixels
+        self.element, self.lanes = ("int8", 16) if self.chains.passes else ("int16", 8)
+        self.sums = w.array(self.element, self.lanes * pixels * width)
+
+    def clear(self) -> None:
+        """All sums 0."""
+        for i in range(self.pixels * self.width):
+            self.w.store(self.sums, self.lanes * i, const(0, f"{self.element}x{self.lanes}"))
+
+    def add(self, at, weight, count: int) -> None:
+        """The products of ``count`` vectors of every pixel and channel, chain by chain."""
+        step = 2 if self.chains.passes else max(self.chains.length, 1)
+        for block in range(0, count, step):
+            self._chain(at + block * BLOCK, weight + block * BLOCK * self.width, min(step, count - block))
+
+    def _chain(self, at, weight, count: int) -> None:
+        w = self.w
+        x = [[w.load(self.px, at + (p * self.pixel + b * BLOCK), 16) for b in range(count)]
+             for p in range(self.pixels)]  # fmt: skip
+        for c in range(self.width):
+            for b in range(count):
+                taps = w.load(self.pw, weight + (b * self.width + c) * BLOCK, 16)
+                self._multiply(x, taps, b, c, b == count - 1)
+
+    def _multiply(self, x, taps, b: int, c: int, last: bool) -> None:
+        w = self.w
+        for p, vectors in enumerate(x):
+            place = (p * self.width + c) * self.lanes
+            old = self.sums.at(place, self.lanes)
+            if self.chains.passes:
+                w.store(self.sums, place, old + vectors[b] * taps)
+            elif not self.chains.length:
+                once = w.let(old + w.isa.multiply_long(low(vectors[b]), low(taps)))
+                w.store(self.sums, place, once + w.isa.multiply_long(high(vectors[b]), high(taps)))
+            else:
+                known = self.__dict__.setdefault("_open", {})
+                known[place] = w.let(known[place] + vectors[b] * taps) if b else w.let(vectors[b] * taps)
+                if last:
+                    w.store(self.sums, place, w.isa.pairs_accumulate(old, known.pop(place)))
+
+    def folded(self):
+        """Each pixel's sums across the lanes, int16 vectors of ``width`` lanes."""
+        step = self.lanes * self.width
+        return [
+            folded(self.w, [self.w.load(self.sums, p * step + c * self.lanes, self.lanes)
+                            for c in range(self.width)], self.chains.bound)
+            for p in range(self.pixels)
+        ]  # fmt: skip
+
+
+def folded(w, vectors: list, bound: int):
+    """Sums across the lanes of each vector, one int16 lane each in their order.
+
+    Args:
+        vectors: a power of two of them; int16x8, or int8x16 whose lanes have magnitudes up to ``bound``.
+    """
+    isa, count = w.isa, len(vectors)
+    bytes_ = vectors[0].ty.dtype.bits == 8
+    while bytes_ and bound < 64 and len(vectors) > 1:
+        vectors = _paired(w, vectors)
+        bound *= 2
+    if bytes_:
+        vectors = [w.let(isa.pairs_accumulate(const(0, "int16x8"), v)) for v in vectors]
+    lanes = 8 * len(vectors)
+    while lanes > count:
+        vectors = _paired(w, vectors)
+        lanes //= 2
+    return part(vectors[0], 0, count) if count < 8 else vectors[0]
+
+
+def _paired(w, vectors: list) -> list:
+    """Sums of neighbours of two vectors in one; of a vector with itself where there is no second."""
+    if len(vectors) == 1:
+        return [w.let(w.isa.pairs(vectors[0], vectors[0]))]
+    return [w.let(w.isa.pairs(a, b)) for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
