@@ -7,7 +7,7 @@ from tvm import tirx
 from .builder import dtype_of, lanes_of
 
 # Weights loaded in a loop are to stay there: hoisted, they fill the registers and then the stack.
-_OPTIONS = ["-licm-mssa-optimization-cap:uint=0"]
+_OPTIONS = ["-licm-mssa-optimization-cap:uint=0", "-enable-load-pre:bool=0"]
 
 
 @dataclass(frozen=True)
