@@ -29,9 +29,9 @@ class Dot:
         self.quads = -(-shape.length // _QUAD)
 
     def channel_tiles(self) -> list[tuple[int, int]]:
-        """(channels of a tile, tiles): tiles of 16, then of 8 and 4 for the rest."""
+        """(channels of a tile, tiles): tiles of 16, then one of 16, or of 8 and 4, for the rest."""
         rest = -(-(self.shape.channels % 16) // 4) * 4
-        tiles = [(16, self.shape.channels // 16 + rest // 16), (8, rest % 16 // 8), (4, rest % 8 // 4)]
+        tiles = [(16, self.shape.channels // 16), (16, rest // 16), (8, rest % 16 // 8), (4, rest % 8 // 4)]
         return [t for t in tiles if t[1]]
 
     def pixels(self, width: int) -> int:

@@ -20,9 +20,9 @@ from ..builder import const
 from ..context import Border, Context, Tensor
 from ..elementwise import Elements
 from ..groups import Group
-from ..program import fitting
+from ..program import Region, fitting
 from .copies import strides
-from .elements import store_lanes
+from .elements import load_lanes, store_lanes
 from .rule import Rule
 
 BLOCK = 16
@@ -198,7 +198,9 @@ class _Tile:
         known = {id(self.group.anchor): elements.accumulator(vector)}
         for key, tensor in leaves.items():
             at = w.let(_pixel(place, tensor, self.shape) + channel)
-            value = w.load(read[key], at, self.width)
+            # Behind the caller's own memory there may be none.
+            reach = self.valid if tensor.region is Region.INPUT else self.width
+            value = load_lanes(w, read[key], at, self.width, reach)
             known[key] = leaf(value, tensor.storage.offset, tensor.storage.type.dtype)
         result = elements.stored(w, known, channel, self.width)
         store_lanes(w, py, w.let(_pixel(place, y, self.shape) + channel), result, self.valid)
