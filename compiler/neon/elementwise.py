@@ -5,26 +5,21 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from tvm import tirx
 
 from ..ir.graph import Node, Value
 from ..ir.ops import Add, Lookup, Mul, Threshold
-from ..ir.reach import channel_reach
 from ..ir.types import Int
 from .affine import Affine, computed, element_for, is_plain, leaf
-from .builder import const, element_of
 from .groups import Group
-from .isa import cast, joined, part
-from .program import Storage, fitting
-from .requantize import Scaling, scaling
+from .isa import cast
+from .program import Storage
+from .rescale import choose, rescaled
 from .stairs import count_by_search, count_reached, looked_up
 from .writer import Writer
 
 # Up to this many thresholds, comparing with each is cheapest.
 _FEW = 3
 _MANY = 24
-# Offset of bytes that hold 0 .. 255.
-_UNSIGNED = 128
 
 
 class Elements:
@@ -37,7 +32,7 @@ class Elements:
     def __init__(self, group: Group, storage: Storage):
         self.group, self.storage = group, storage
         self._scalings = {
-            id(n): _scaling(n) for n in group.nodes if isinstance(n.op, Threshold) and _wants_scaling(n)
+            id(n): choose(n) for n in group.nodes if isinstance(n.op, Threshold) and _wants_scaling(n)
         }
 
     @cached_property
@@ -97,7 +92,7 @@ class Elements:
         t, op = node.inputs[1].value, node.op
         found = self._scalings.get(id(node))
         if found is not None:
-            return _rescaled(w, found, x, node, channel, lanes)
+            return rescaled(w, found, x, node, channel, lanes)
         margin = Int(min(x.range.lo, int(t.min(initial=0))), max(x.range.hi, int(t.max(initial=0))))
         element = element_for(margin)
         value = computed(w, x, element, channel, lanes)
@@ -111,11 +106,6 @@ class Elements:
 
 def _wants_scaling(node: Node) -> bool:
     return node.op.step == 1 and node.inputs[1].type.shape[1] > _FEW
-
-
-def _scaling(node: Node) -> Scaling | None:
-    t = node.inputs[1].value
-    return scaling(t, node.op.bias, node.inputs[0].type.dtype, channel_reach(node.inputs[0], len(t)))
 
 
 def _operand(value: Value, known: dict[int, Affine]) -> Affine:
@@ -133,76 +123,3 @@ def _hull(values: Int, offset: int) -> Int:
     """A range that holds the values with and without their offset."""
     ends = (values.lo, values.hi, values.lo - offset, values.hi - offset)
     return Int(min(ends), max(ends))
-
-
-def _rescaled(w: Writer, s: Scaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
-    """A scaling's instructions; the result as bytes where its range allows."""
-    isa = w.isa
-    value = _shifted(w, s, x, channel, lanes)
-    factor = w.channels(s.factor, "int32", channel, lanes)
-    shift = w.channels(-s.shift, "int32", channel, lanes)
-    early = [w.channels(column, "int32", channel, lanes) for column in s.early.T]
-    element, offset = fitting(node.type.dtype)
-    multiply = isa.multiply_high if s.twice else isa.multiply_high_down
-    quads = []
-    for i in range(0, lanes, 4):
-        q = multiply(part(value, i, 4), part(factor, i, 4))
-        if s.away and s.shift.any():
-            # Halves of negative numbers go down: SRSHL would take them up.
-            q = w.let(q)
-            sign = q if s.shift.all() else q & part(shift, i, 4)
-            q = q + (sign >> const(31, "int32x4"))
-        q = isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q
-        for one in early:
-            q = q + tirx.Select(
-                part(value, i, 4) == part(one, i, 4), const(1, "int32x4"), const(0, "int32x4")
-            )
-        quads.append(w.let(q))
-    whole = joined(*quads)
-    if element != "int8":
-        clamped = _clamped(w, whole, s.low, s.high)
-        return leaf(clamped, 0, node.type.dtype)
-    halves = cast_saturated(w, whole)
-    if offset == _UNSIGNED:
-        # Saturated to 0 .. 255; the highest bit turned over takes 128 off.
-        result = cast_saturated(w, halves, unsigned=True) ^ const(-_UNSIGNED, f"int8x{lanes}")
-    else:
-        if offset:
-            halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
-        result = cast_saturated(w, halves)
-    low, high = s.low - offset, s.high - offset
-    return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
-
-
-def _shifted(w: Writer, s: Scaling, x: Affine, channel, lanes: int):
-    """``(x << left) + offset``; the shift goes into the factors where they stay 16 bits wide."""
-    if s.left == 0 or all(np.abs(t.factor).max() << s.left < 2**15 for t in x.terms):
-        whole = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
-        return computed(w, whole, "int32", channel, lanes)
-    terms = Affine(x.terms, np.zeros(1, np.int64), x.range)
-    shifted = computed(w, terms, "int32", channel, lanes) << const(s.left, f"int32x{lanes}")
-    offset = Affine((), (x.constant << s.left) + s.offset, x.range)
-    return w.let(shifted + computed(w, offset, "int32", channel, lanes))
-
-
-def cast_saturated(w: Writer, value, unsigned: bool = False):
-    """Lanes of half the width, saturated, 64 bits of result at a time."""
-    narrow = w.isa.narrow_unsigned if unsigned else w.isa.narrow
-    lanes, per = value.ty.dtype.lanes, 64 // (value.ty.dtype.bits // 2)
-    if lanes < per:
-        value = joined(*[value] * (per // lanes))
-    parts = [narrow(part(value, i, per)) for i in range(0, max(lanes, per), per)]
-    whole = joined(*parts)
-    return w.let(whole if lanes >= per else part(whole, 0, lanes))
-
-
-def _clamped(w: Writer, value, low: int, high: int):
-    """Bounds, where the element's own saturation has not set them."""
-    element, lanes = element_of(value), value.ty.dtype.lanes
-    limit = 1 << (value.ty.dtype.bits - 1)
-    kind = f"{element}x{lanes}"
-    if low > -limit:
-        value = tirx.max(value, const(low, kind))
-    if high < limit - 1:
-        value = tirx.min(value, const(high, kind))
-    return value

@@ -10,6 +10,10 @@ from .builder import dtype_of, lanes_of
 _OPTIONS = ["-licm-mssa-optimization-cap:uint=0", "-enable-load-pre:bool=0"]
 
 
+# 1.5 * 2^23 as a float's bits.
+_MAGIC_BITS = 0x4B400000
+
+
 @dataclass(frozen=True)
 class Core:
     """A processor core: LLVM's target for it, and what its instruction set has.
@@ -148,6 +152,14 @@ class Instructions:
     def shift_rounding(self, a, shift):
         """``a << shift``, or for a negative shift ``(a + 2^(-shift-1)) >> -shift`` (SRSHL)."""
         return self._named("srshl", "vrshifts", dtype_of(a), a, shift)
+
+    def round_to_even(self, a):
+        """Floats to the nearest int32, halves to even (FCVTNS); |a| < 2^22 on ARMv7, which lacks it."""
+        if self.core.wide:
+            return _call("llvm.aarch64.neon.fcvtns.v4i32.v4f32", "int32x4", a)
+        # The last place of floats around 1.5 * 2^23 is 1: an addition rounds there, as its mode is nearest.
+        magic = tirx.Broadcast(tirx.FloatImm("float32", 1.5 * 2**23), 4)
+        return reinterpret(a + magic, "int32x4") - tirx.Broadcast(tirx.IntImm("int32", _MAGIC_BITS), 4)
 
     def narrow(self, a):
         """Lanes of half the width, saturated, signed to signed (SQXTN)."""

@@ -58,7 +58,15 @@ class Scaling:
         return np.clip(((q + half) >> self.shift) + more, self.low, self.high)
 
 
-def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Scaling | None:
+def scaling(
+    t: np.ndarray,
+    bias: int,
+    x: Int,
+    reach: Reach | None = None,
+    *,
+    shifts: bool = True,
+    exceptions: bool = False,
+) -> Scaling | None:
     """The scaling equal to ``bias + #{i : x >= t[c, i]}`` for every x that can come, or None.
 
     It looks where a quantized network's rounding is: at a line through result 0 for one integer offset, as
@@ -67,6 +75,8 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
     Args:
         t: (C, N) or (1, N) thresholds.
         reach: least and greatest x of each row, where that is less than ``x``.
+        shifts: whether the operand may be shifted first, for offsets with a fraction.
+        exceptions: whether to look for lines that a few operands do not lie on, instead of exact ones.
     """
     t = np.asarray(t, dtype=np.int64)
     if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 2:
@@ -74,7 +84,7 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
     ends = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
     headroom = max(30 - (x.magnitude + 1).bit_length(), 1)
-    for rounding, left, early in _forms(headroom):
+    for rounding, left, early in _forms(headroom if shifts else 1, exceptions):
         rows = _rows(t, bias, ranges, left, rounding, early)
         if rows:
             offset, factor, shift = (np.array(v, dtype=np.int64) for v in list(zip(*rows, strict=True))[:3])
@@ -87,14 +97,16 @@ def scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None = None) -> Sca
     return None
 
 
-def _forms(headroom: int) -> Iterator[tuple[tuple[bool, bool], int, int]]:
+def _forms(lefts: int, exceptions: bool) -> Iterator[tuple[tuple[bool, bool], int, int]]:
     """(rounding, left shift, exceptions a row), cheapest first."""
-    for left in range(headroom):
+    if exceptions:
+        for early in range(1, _LATE + 1):
+            for left in range(0, lefts, 2):
+                yield (False, False), left, early
+        return
+    for left in range(lefts):
         for rounding in ((True, False), (False, False), (True, True)):
             yield rounding, left, 0
-    for early in range(1, _LATE + 1):
-        for left in range(0, headroom, 2):
-            yield (False, False), left, early
 
 
 def _rows(

@@ -98,7 +98,7 @@ class Writer(Kernel):
         """A constant's elements for ``lanes`` channels from ``channel`` on; immediate where all are equal."""
         array = np.asarray(array).reshape(-1)
         if (array == array[0]).all():
-            return const(int(array[0]), f"{dtype}x{lanes}" if lanes > 1 else dtype)
+            return _immediate(array[0], dtype, lanes)
         key = (array.tobytes(), dtype)
         tables = self.__dict__.setdefault("_tables", {})
         if key not in tables:
@@ -108,3 +108,10 @@ class Writer(Kernel):
     def call(self, name: str, trips: int, layer: str = "", macs: int = 0) -> Call:
         """The call of the finished kernel under its name."""
         return Call(name, tuple(self.places), tuple(self._sizes), trips, layer, macs)
+
+
+def _immediate(value, dtype: str, lanes: int):
+    """A constant in every lane."""
+    if dtype.startswith("float"):
+        return tirx.Broadcast(tirx.FloatImm(dtype, float(value)), lanes)
+    return const(int(value), f"{dtype}x{lanes}" if lanes > 1 else dtype)

@@ -1,0 +1,140 @@
+"""Thresholds of networks that quantize in float32: the same product and rounding, where they are no line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.reach import Reach
+from ..ir.types import Int
+
+_CANDIDATES = 33
+# Units in the last place by which a factor may lie outside what real numbers would allow.
+_ULPS = 3
+_NEVER = -(2**31)
+_LANE = 2**31 - 1
+_LARGEST = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class FloatScaling:
+    """``y = round(float32(x + offset) * factor)`` in float32, halves to even, plus exceptions, clamped.
+
+    That is SCVTF, FMUL and FCVTNS. ONNX's QuantizeLinear rounds so; where it divided after another product,
+    a few results differ by one, which ``wrong`` holds.
+
+    Attributes:
+        offset: int64, one per row of the thresholds.
+        factor: float32, one per row.
+        wrong: int64 (rows, n): operands ``x + offset`` with another result; ``change``: what to add there.
+        low, high: bounds of the result.
+    """
+
+    offset: np.ndarray
+    factor: np.ndarray
+    wrong: np.ndarray
+    change: np.ndarray
+    low: int
+    high: int
+
+    @property
+    def left(self) -> int:
+        """No shift stands before the offset, so a product's sums can start from it."""
+        return 0
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Results for integers ``x`` (..., C)."""
+        v = x + self.offset
+        y = _rounded(v, self.factor)
+        for place, change in zip(self.wrong.T, self.change.T, strict=True):
+            y = y + np.where(v == place, change, 0)
+        return np.clip(y, self.low, self.high)
+
+
+def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: int) -> FloatScaling | None:
+    """The float scaling equal to ``bias + #{i : x >= t[c, i]}`` with at most ``most`` exceptions a row.
+
+    Args:
+        t: (C, N) or (1, N) thresholds.
+        reach: least and greatest x of each row, where that is less than ``x``.
+    """
+    t = np.asarray(t, dtype=np.int64)
+    if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 4 or bias + t.shape[1] > 2**20:
+        return None
+    low, high = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
+    rows = []
+    for row, lo, hi in zip(t, low.tolist(), high.tolist(), strict=True):
+        found = _row(row, bias, lo, hi, most)
+        if found is None:
+            return None
+        rows.append(found)
+    offsets, factors, exceptions = zip(*rows, strict=True)
+    wrong = np.full((len(t), max(len(e) for e in exceptions)), _NEVER, dtype=np.int64)
+    change = np.zeros_like(wrong)
+    for n, each in enumerate(exceptions):
+        for i, (place, delta) in enumerate(each):
+            wrong[n, i], change[n, i] = place, delta
+    whole = FloatScaling(
+        np.array(offsets, np.int64), np.array(factors, np.float32), wrong, change, bias, bias + t.shape[1]
+    )
+    ends = np.stack([low, high]) + whole.offset
+    # ARMv7 rounds by adding a large number: products must stay below it.
+    small = bool((np.abs(ends * whole.factor.astype(np.float64)) < _LARGEST).all())
+    return whole if small and _equal(whole, t, bias, (low, high)) else None
+
+
+def _rounded(v: np.ndarray, factor) -> np.ndarray:
+    """The product in float32, rounded to the nearest integer, halves to even."""
+    return np.rint(np.asarray(v, np.int64).astype(np.float32) * factor).astype(np.int64)
+
+
+def _row(row: np.ndarray, bias: int, lo: int, hi: int, most: int):
+    """Offset, factor and exceptions [(operand, change)] of one row, or None."""
+    inside = (row > lo) & (row <= hi)
+    at, results = row[inside], bias + 1 + np.flatnonzero(inside)
+    if not len(at):
+        value = bias + int((row <= lo).sum())
+        return 2**30, np.float32(value / 2**30), []
+    if len(at) < 2 or at[-1] == at[0]:
+        return None
+    design = np.stack([results - 0.5, np.ones(len(results))], axis=1)
+    (_, start), *_ = np.linalg.lstsq(design, at - 0.5, rcond=None)
+    points = np.unique(np.concatenate([at, at - 1]))
+    want = bias + np.searchsorted(row, points, side="right")
+    best = None
+    for offset in (round(-start) + d for d in (0, 1, -1)):
+        found = _factor(at + offset, results, points + offset, want)
+        if found is not None and (best is None or len(found[1]) < len(best[2])):
+            best = (offset, *found)
+        if best is not None and not best[2]:
+            break
+    return best if best is not None and len(best[2]) <= most else None
+
+
+def _factor(first, results, points, want):
+    """The factor with the fewest exceptions, and those, for operands ``points``."""
+    plus = first > 1
+    if not plus.any():
+        return None
+    middle = (results - 0.5)[plus]
+    ends = float((middle / first[plus]).max()), float((middle / (first[plus] - 1)).min())
+    if min(ends) <= 0:
+        return None
+    slack = _ULPS * 2.0**-24
+    factors = np.unique(
+        np.linspace(min(ends) * (1 - slack), max(ends) * (1 + slack), _CANDIDATES).astype(np.float32)
+    )
+    results = _rounded(points[:, None], factors[None, :])
+    best = int((results != want[:, None]).sum(0).argmin())
+    wrong = results[:, best] != want
+    deltas = want[wrong] - results[wrong, best]
+    return factors[best], list(zip(points[wrong].tolist(), deltas.tolist(), strict=True))
+
+
+def _equal(found: FloatScaling, t: np.ndarray, bias: int, ends: Reach) -> bool:
+    """Whether results are right around every threshold and at both ends; between, they never fall."""
+    low, high = (np.asarray(v)[:, None] for v in ends)
+    points = np.clip(np.concatenate([t - 2, t - 1, t, t + 1, low, high], axis=1), low, high)
+    want = bias + np.stack([np.searchsorted(row, p, side="right") for row, p in zip(t, points, strict=True)])
+    return bool((found.apply(points.T) == want.T).all())

@@ -1,0 +1,134 @@
+"""Instructions of a scaling: from sums to the bytes of the next layer."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import tirx
+
+from ..ir.graph import Node
+from ..ir.reach import channel_reach
+from .affine import Affine, computed, leaf
+from .builder import const, element_of
+from .floats import FloatScaling, float_scaling
+from .isa import joined, part
+from .program import fitting
+from .requantize import Scaling, scaling
+from .writer import Writer
+
+# Offset of bytes that hold 0 .. 255.
+_UNSIGNED = 128
+
+
+def choose(node: Node) -> Scaling | FloatScaling | None:
+    """The form of a threshold that takes the fewest instructions, or None where there is none.
+
+    For four lanes: 2 for a high product and a shift, 3 in floats, 4 with a shift and an addition in front,
+    and 2 more for each exception.
+    """
+    t, bias, x = node.inputs[1].value, node.op.bias, node.inputs[0].type.dtype
+    reach = channel_reach(node.inputs[0], len(t))
+    forms = (
+        lambda: scaling(t, bias, x, reach, shifts=False),
+        lambda: float_scaling(t, bias, x, reach, 0),
+        lambda: scaling(t, bias, x, reach),
+        lambda: float_scaling(t, bias, x, reach, 1),
+        lambda: scaling(t, bias, x, reach, exceptions=True),
+        lambda: float_scaling(t, bias, x, reach, 4),
+    )
+    return next((found for form in forms if (found := form()) is not None), None)
+
+
+def rescaled(w: Writer, s: Scaling | FloatScaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
+    """A scaling's instructions; the result as bytes where its range allows."""
+    isa = w.isa
+    value = _shifted(w, s, x, channel, lanes)
+    element, offset = fitting(node.type.dtype)
+    quads = (_float_quads if isinstance(s, FloatScaling) else _quads)(w, s, value, channel, lanes)
+    whole = joined(*quads)
+    if element != "int8":
+        clamped = _clamped(w, whole, s.low, s.high)
+        return leaf(clamped, 0, node.type.dtype)
+    halves = cast_saturated(w, whole)
+    if offset == _UNSIGNED:
+        # Saturated to 0 .. 255; the highest bit turned over takes 128 off.
+        result = cast_saturated(w, halves, unsigned=True) ^ const(-_UNSIGNED, f"int8x{lanes}")
+    else:
+        if offset:
+            halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
+        result = cast_saturated(w, halves)
+    low, high = s.low - offset, s.high - offset
+    return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
+
+
+def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
+    """A high product and a rounding shift, and the exceptions."""
+    isa = w.isa
+    factor = w.channels(s.factor, "int32", channel, lanes)
+    shift = w.channels(-s.shift, "int32", channel, lanes)
+    early = [w.channels(column, "int32", channel, lanes) for column in s.early.T]
+    multiply = isa.multiply_high if s.twice else isa.multiply_high_down
+    quads = []
+    for i in range(0, lanes, 4):
+        q = multiply(part(value, i, 4), part(factor, i, 4))
+        if s.away and s.shift.any():
+            # Halves of negative numbers go down: SRSHL would take them up.
+            q = w.let(q)
+            sign = q if s.shift.all() else q & part(shift, i, 4)
+            q = q + (sign >> const(31, "int32x4"))
+        q = isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q
+        for one in early:
+            q = q + tirx.Select(
+                part(value, i, 4) == part(one, i, 4), const(1, "int32x4"), const(0, "int32x4")
+            )
+        quads.append(w.let(q))
+    return quads
+
+
+def _float_quads(w: Writer, s: FloatScaling, value, channel, lanes: int):
+    """SCVTF, FMUL and FCVTNS, and the exceptions."""
+    factor = w.channels(s.factor, "float32", channel, lanes)
+    wrong = [w.channels(column, "int32", channel, lanes) for column in s.wrong.T]
+    change = [w.channels(column, "int32", channel, lanes) for column in s.change.T]
+    quads = []
+    for i in range(0, lanes, 4):
+        product = tirx.Cast("float32x4", part(value, i, 4)) * part(factor, i, 4)
+        q = w.isa.round_to_even(product)
+        for place, delta in zip(wrong, change, strict=True):
+            here = part(value, i, 4) == part(place, i, 4)
+            q = q + tirx.Select(here, part(delta, i, 4), const(0, "int32x4"))
+        quads.append(w.let(q))
+    return quads
+
+
+def _shifted(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int):
+    """``(x << left) + offset``; the shift goes into the factors where they stay 16 bits wide."""
+    if s.left == 0 or all(np.abs(t.factor).max() << s.left < 2**15 for t in x.terms):
+        whole = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)
+        return computed(w, whole, "int32", channel, lanes)
+    terms = Affine(x.terms, np.zeros(1, np.int64), x.range)
+    shifted = computed(w, terms, "int32", channel, lanes) << const(s.left, f"int32x{lanes}")
+    offset = Affine((), (x.constant << s.left) + s.offset, x.range)
+    return w.let(shifted + computed(w, offset, "int32", channel, lanes))
+
+
+def cast_saturated(w: Writer, value, unsigned: bool = False):
+    """Lanes of half the width, saturated, 64 bits of result at a time."""
+    narrow = w.isa.narrow_unsigned if unsigned else w.isa.narrow
+    lanes, per = value.ty.dtype.lanes, 64 // (value.ty.dtype.bits // 2)
+    if lanes < per:
+        value = joined(*[value] * (per // lanes))
+    parts = [narrow(part(value, i, per)) for i in range(0, max(lanes, per), per)]
+    whole = joined(*parts)
+    return w.let(whole if lanes >= per else part(whole, 0, lanes))
+
+
+def _clamped(w: Writer, value, low: int, high: int):
+    """Bounds, where the element's own saturation has not set them."""
+    element, lanes = element_of(value), value.ty.dtype.lanes
+    limit = 1 << (value.ty.dtype.bits - 1)
+    kind = f"{element}x{lanes}"
+    if low > -limit:
+        value = tirx.max(value, const(low, kind))
+    if high < limit - 1:
+        value = tirx.min(value, const(high, kind))
+    return value
