@@ -26,6 +26,7 @@ from ...ir.ops import (
     Upsample,
 )  # fmt: skip
 from . import moves, plain
+from .depthwise import DEPTHWISE
 from .elements import ELEMENTS
 from .pools import POOL, REDUCE
 from .products import PRODUCT
@@ -36,7 +37,7 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (plain.BATCH_MATMUL,),
     Concat: (moves.CONCAT,),
-    Conv2d: (PRODUCT, plain.CONV),
+    Conv2d: (PRODUCT, DEPTHWISE, plain.CONV),
     ConvTranspose2d: (plain.CONV_TRANSPOSE,),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),
