@@ -41,8 +41,8 @@ _FOOT = """
   Both may use DSP blocks.
 - **da4ml** is combinational logic between registers: no handshake, no stalls, weights built in. gatewright's
   layers talk by ready/valid through FIFOs of two beats, also unrolled. Neither may use DSP blocks here.
-  Both make sums that columns share only once. da4ml has a register behind every five adders, gatewright one
-  behind each, which costs latency and flip-flops, and no LUTs.
+  Both make sums that columns share only once. da4ml has registers where about five adders in a row end,
+  gatewright behind each adder: more latency and flip-flops, and some LUTs that delay values.
   The jet-tagging network has random weights (the shape is hls4ml's), since sharing of sums depends on the
   weights' bits and not on what they mean; the data set is not at hand.
 - Clocks are not time: there is no place-and-route for this family here, so no clock frequency is known
