@@ -29,6 +29,7 @@ class FloatScaling:
         factor: float32, one per row.
         wrong: int64 (rows, n): operands ``x + offset`` with another result; ``change``: what to add there.
         low, high: bounds of the result.
+        searched: rows that nothing of this fits, ascending; ``steps``: their thresholds.
     """
 
     offset: np.ndarray
@@ -37,6 +38,8 @@ class FloatScaling:
     change: np.ndarray
     low: int
     high: int
+    searched: np.ndarray
+    steps: np.ndarray
 
     @property
     def left(self) -> int:
@@ -49,11 +52,17 @@ class FloatScaling:
         y = _rounded(v, self.factor)
         for place, change in zip(self.wrong.T, self.change.T, strict=True):
             y = y + np.where(v == place, change, 0)
+        for row, steps in zip(self.searched, self.steps, strict=True):
+            y[..., row] = self.low + np.searchsorted(steps, x[..., row], side="right")
         return np.clip(y, self.low, self.high)
 
 
-def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: int) -> FloatScaling | None:
+def float_scaling(
+    t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: int, spare: int = 0
+) -> FloatScaling | None:
     """The float scaling equal to ``bias + #{i : x >= t[c, i]}`` with at most ``most`` exceptions a row.
+
+    Up to ``spare`` rows may be left to a search.
 
     Args:
         t: (C, N) or (1, N) thresholds.
@@ -63,10 +72,13 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: i
     if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 4 or bias + t.shape[1] > 2**20:
         return None
     low, high = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
-    rows = []
-    for row, lo, hi in zip(t, low.tolist(), high.tolist(), strict=True):
+    rows, searched = [], []
+    for n, (row, lo, hi) in enumerate(zip(t, low.tolist(), high.tolist(), strict=True)):
         found = _row(row, bias, lo, hi, most)
         if found is None:
+            searched.append(n)
+            found = 0, np.float32(0), []
+        if len(searched) > spare:
             return None
         rows.append(found)
     offsets, factors, exceptions = zip(*rows, strict=True)
@@ -76,8 +88,9 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: i
         for i, (place, delta) in enumerate(each):
             wrong[n, i], change[n, i] = place, delta
     whole = FloatScaling(
-        np.array(offsets, np.int64), np.array(factors, np.float32), wrong, change, bias, bias + t.shape[1]
-    )
+        np.array(offsets, np.int64), np.array(factors, np.float32), wrong, change, bias, bias + t.shape[1],
+        np.array(searched, np.int64), t[searched],
+    )  # fmt: skip
     ends = np.stack([low, high]) + whole.offset
     # ARMv7 rounds by adding a large number: products must stay below it.
     small = bool((np.abs(ends * whole.factor.astype(np.float64)) < _LARGEST).all())

@@ -11,6 +11,7 @@ from .affine import Affine, computed, leaf
 from .builder import const, element_of
 from .floats import FloatScaling, float_scaling
 from .isa import joined, part
+from .mending import mended
 from .program import fitting
 from .requantize import Scaling, scaling
 from .writer import Writer
@@ -23,7 +24,7 @@ def choose(node: Node) -> Scaling | FloatScaling | None:
     """The form of a threshold that takes the fewest instructions, or None where there is none.
 
     For four lanes: 2 for a high product and a shift, 3 in floats, 4 with a shift and an addition in front,
-    and 2 more for each exception.
+    and 2 more for each exception. A few channels that no form fits may be left to a search.
     """
     t, bias, x = node.inputs[1].value, node.op.bias, node.inputs[0].type.dtype
     reach = channel_reach(node.inputs[0], len(t))
@@ -33,7 +34,8 @@ def choose(node: Node) -> Scaling | FloatScaling | None:
         lambda: scaling(t, bias, x, reach),
         lambda: float_scaling(t, bias, x, reach, 1),
         lambda: scaling(t, bias, x, reach, exceptions=True),
-        lambda: float_scaling(t, bias, x, reach, 4),
+        lambda: float_scaling(t, bias, x, reach, 2, spare=len(t) // 8),
+        lambda: float_scaling(t, bias, x, reach, 4, spare=len(t) // 2),
     )
     return next((found for form in forms if (found := form()) is not None), None)
 
@@ -97,7 +99,10 @@ def _float_quads(w: Writer, s: FloatScaling, value, channel, lanes: int):
             here = part(value, i, 4) == part(place, i, 4)
             q = q + tirx.Select(here, part(delta, i, 4), const(0, "int32x4"))
         quads.append(w.let(q))
-    return quads
+    if not len(s.searched):
+        return quads
+    whole = mended(w, s.searched, s.steps, s.low, value, joined(*quads), channel, lanes)
+    return [part(whole, i, 4) for i in range(0, lanes, 4)]
 
 
 def _shifted(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int):
