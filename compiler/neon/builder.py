@@ -95,6 +95,15 @@ class Kernel:
 
     def let(self, value):
         """A name for a value, computed here and once."""
+        if lanes_of(value) == 1:
+            return self._bound(value)
+        # Through memory that LLVM takes away: TVM's analyzer puts the values of names into each other, which
+        # grows exponentially where names are used twice.
+        kept = self.array(element_of(value), lanes_of(value))
+        self.store(kept, 0, value)
+        return self.load(kept, 0, lanes_of(value))
+
+    def _bound(self, value):
         self._count += 1
         name = tirx.Var(f"v{self._count}", dtype_of(value))
         self._blocks[-1].append(tirx.Bind(name, value))
@@ -109,7 +118,7 @@ class Kernel:
 
     def load(self, pointer: Pointer, index, lanes: int = 1):
         """``lanes`` elements from ``index`` on, read here."""
-        return self.let(pointer.at(index, lanes))
+        return self._bound(pointer.at(index, lanes))
 
     def store(self, pointer: Pointer, index, value) -> None:
         """Write the lanes of ``value`` from ``index`` on."""

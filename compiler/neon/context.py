@@ -141,6 +141,10 @@ class Context:
             dtype, offset = fitting(type(type_.dtype)(lo, hi))
         return Storage(type_, dtype, offset, border.widths, border.fill)
 
+    def wished(self, value: Value) -> Storage:
+        """How a value is, or will be, stored as far as its readers have said."""
+        return self.storage(value.type, self._wishes.get(id(value)))
+
     def temporary(self, storage: Storage) -> Tensor:
         """New memory, from this call on."""
         now = len(self.calls)

@@ -35,7 +35,7 @@ def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
     # In memory, not named: TVM would put each name's value into the next, twice a step.
     found = w.array(w.index, 1)
     with w.loop(w.size(lanes)) as lane:
-        base = const(0, w.index) if len(t) == 1 else (channel + lane) * length
+        base = const(0, w.index) if len(t) == 1 else w.channel_of(channel, lane, lanes) * length
         value = cast(w.load(values, lane), "int64")
         w.store(found, 0, const(0, w.index))
         step = length // 2
@@ -57,7 +57,7 @@ def looked_up(w: Writer, node: Node, x, channel, lanes: int):
     places, results = w.array("int32", lanes), w.array(element, lanes)
     w.store(places, 0, x)
     with w.loop(w.size(lanes)) as lane:
-        row = const(0, w.index) if table.ndim == 1 else (channel + lane) * table.shape[-1]
+        row = const(0, w.index) if table.ndim == 1 else w.channel_of(channel, lane, lanes) * table.shape[-1]
         place = tirx.Cast(w.index, w.load(places, lane)) - lo
         w.store(results, lane, entries.at(row + place))
     return w.load(results, 0, lanes)

@@ -9,7 +9,7 @@ import tvm_ffi
 from tvm import tirx
 
 from .builder import Kernel, Pointer, const
-from .isa import Core, Instructions
+from .isa import Core, Instructions, joined
 from .program import Call, Place, Region
 
 _ALIGNMENT = 16
@@ -66,6 +66,8 @@ class Writer(Kernel):
         self.places: list[Place] = []
         self._sizes: list[int] = []
         self._of: dict[Pointer, Place] = {}
+        # Pixels whose channels lie one after another in each vector of elementwise functions.
+        self.pixels = 1
 
     def tensor(self, place: Place, dtype: str) -> Pointer:
         """A pointer to a tensor's first byte in memory."""
@@ -95,7 +97,7 @@ class Writer(Kernel):
         return self.integer()
 
     def channels(self, array: np.ndarray, dtype: str, channel, lanes: int):
-        """A constant's elements for ``lanes`` channels from ``channel`` on; immediate where all are equal."""
+        """A constant's elements for a vector's lanes, from ``channel`` on; immediate where all are equal."""
         array = np.asarray(array).reshape(-1)
         if (array == array[0]).all():
             return _immediate(array[0], dtype, lanes)
@@ -103,7 +105,13 @@ class Writer(Kernel):
         tables = self.__dict__.setdefault("_tables", {})
         if key not in tables:
             tables[key] = self.table(array, dtype)
-        return self.load(tables[key], channel, lanes)
+        return joined(*[self.load(tables[key], channel, lanes // self.pixels)] * self.pixels)
+
+    def channel_of(self, channel, lane, lanes: int):
+        """The channel in a lane of a vector that begins at ``channel``."""
+        if self.pixels == 1:
+            return channel + lane
+        return channel + tirx.truncmod(lane, const(lanes // self.pixels, self.index))
 
     def call(self, name: str, trips: int, layer: str = "", macs: int = 0) -> Call:
         """The call of the finished kernel under its name."""

@@ -31,13 +31,14 @@ from .elements import ELEMENTS
 from .pools import POOL, REDUCE
 from .products import PRODUCT
 from .rule import Rule
+from .winograd import WINOGRAD
 
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     Add: (ELEMENTS,),
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (plain.BATCH_MATMUL,),
     Concat: (moves.CONCAT,),
-    Conv2d: (PRODUCT, DEPTHWISE, plain.CONV),
+    Conv2d: (WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
     ConvTranspose2d: (plain.CONV_TRANSPOSE,),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),

@@ -11,7 +11,7 @@ from ..builder import const
 from ..context import Context
 from ..elementwise import Elements
 from ..groups import Group, elements_of
-from ..isa import part
+from ..isa import joined, part, reinterpret
 from .copies import lanes_for, positions, strides
 from .rule import Rule
 
@@ -93,6 +93,28 @@ def load_lanes(w, pointer, at, lanes: int, run: int):
     for i in range(lanes):
         w.store(array, i, w.load(pointer, at + min(i, run - 1)))
     return w.load(array, 0, lanes)
+
+
+def load_pixels(w, pointer, places, lanes: int, run: int):
+    """Vectors of ``lanes`` elements at several places, one behind the other in one vector."""
+    vectors = [load_lanes(w, pointer, at, lanes, run) for at in places]
+    if len(vectors) == 1 or lanes * vectors[0].ty.dtype.bits != 32:
+        return joined(*vectors)
+    # As words: LLVM would take a few bytes apart one by one.
+    words = joined(*[reinterpret(v, "int32") for v in vectors])
+    return w.let(reinterpret(words, f"{pointer.dtype}x{lanes * len(vectors)}"))
+
+
+def store_pixels(w, pointer, places, vector, count: int) -> None:
+    """Each place's share of a vector's lanes, and of those the first ``count``."""
+    lanes = vector.ty.dtype.lanes // len(places)
+    whole = lanes == count and lanes * vector.ty.dtype.bits == 32 and len(places) > 1
+    words = w.let(reinterpret(vector, f"int32x{len(places)}")) if whole else None
+    for i, at in enumerate(places):
+        if whole:
+            w.store(pointer, at, reinterpret(part(words, i, 1), f"{pointer.dtype}x{lanes}"))
+        else:
+            store_lanes(w, pointer, at, part(vector, i * lanes, lanes), count)
 
 
 def store_lanes(w, pointer, at, vector, count: int) -> None:

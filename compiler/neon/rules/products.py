@@ -20,9 +20,10 @@ from ..builder import const
 from ..context import Border, Context, Tensor
 from ..elementwise import Elements
 from ..groups import Group
+from ..isa import joined
 from ..program import Region, fitting
 from .copies import strides
-from .elements import load_lanes, store_lanes
+from .elements import load_pixels, store_pixels
 from .rule import Rule
 
 BLOCK = 16
@@ -121,8 +122,7 @@ def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
     from .long import Long
     from .low import Low
 
-    weights = runs_of(elements.group.anchor).reshape(shape.runs, shape.length, shape.channels)
-    given = context.core, shape, weights, x.storage
+    given = context.core, shape, runs_of(elements.group.anchor), x.storage
     if context.core.dot:
         return Dot(*given)
     low = Low(*given)
@@ -131,8 +131,6 @@ def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
 
 def emit(context: Context, group: Group) -> None:
     """One call for each width of channel tile."""
-    from .gather import gathered
-
     node = group.anchor
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
     x = context.bordered(node.inputs[0], _border(context, node))
@@ -143,12 +141,11 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
-    source, shape = shape, gathered(shape, context.core.dot) or shape
     maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
     for width, count in maker.channel_tiles():
         tile = _Tile(context, group, shape, maker, (width, count), first)
-        tile.emit(x, start, y, leaves, source)
+        tile.emit(x, start, y, leaves)
         first += width * count
 
 
@@ -164,12 +161,7 @@ class _Tile:
         self.valid = min(width, shape.channels - first - width * (count - 1))
         self.pixels = maker.pixels(width)
 
-    def emit(
-        self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor], source: Shape | None = None
-    ) -> None:
-        """``source``: the shape of the input where rows of it are to be gathered first."""
-        from .gather import gather
-
+    def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
         shape, maker, context = self.shape, self.maker, self.context
         elements = Elements(self.group, y.storage)
         w = context.writer()
@@ -184,8 +176,6 @@ class _Tile:
             row = column = const(0, w.index)
             if shape.rows > 1:
                 row = stack.enter_context(w.outer())
-            if source not in (None, shape):
-                px = gather(w, px, row, source, shape)
             if self.count > 1:
                 tile = stack.enter_context(w.loop(w.size(self.count)))
             else:
@@ -198,23 +188,28 @@ class _Tile:
             at = w.let(row * shape.row + column * shape.pixel)
             sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
             channel = w.let(tile * self.width + self.first)
-            for p, vector in enumerate(sums):
-                self._finish(w, elements, vector, channel, (row, column + p), py, y, read, leaves)
+            # Several pixels' channels fill a vector of sixteen.
+            w.pixels = next(n for n in (4, 2, 1) if n * self.width <= 16 and self.pixels % n == 0)
+            for p in range(0, self.pixels, w.pixels):
+                places = [(row, column + p + i) for i in range(w.pixels)]
+                vector = w.let(joined(*sums[p : p + w.pixels]))
+                self._finish(w, elements, vector, channel, places, py, y, read, leaves)
         macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
-        part = self.width * self.count / max(shape.channels, 1)
-        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(part, 1.0)))
+        share = self.width * self.count / max(shape.channels, 1)
+        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
 
-    def _finish(self, w, elements, vector, channel, place, py, y: Tensor, read, leaves) -> None:
-        """Functions and store of one pixel's channels."""
+    def _finish(self, w, elements, vector, channel, places, py, y: Tensor, read, leaves) -> None:
+        """Functions and store of a few pixels' channels."""
         known = {id(self.group.anchor): elements.accumulator(vector)}
         for key, tensor in leaves.items():
-            at = w.let(_pixel(place, tensor, self.shape) + channel)
+            at = [w.let(_pixel(place, tensor, self.shape) + channel) for place in places]
             # Behind the caller's own memory there may be none.
             reach = self.valid if tensor.region is Region.INPUT else self.width
-            value = load_lanes(w, read[key], at, self.width, reach)
+            value = load_pixels(w, read[key], at, self.width, reach)
             known[key] = leaf(value, tensor.storage.offset, tensor.storage.type.dtype)
-        result = elements.stored(w, known, channel, self.width)
-        store_lanes(w, py, w.let(_pixel(place, y, self.shape) + channel), result, self.valid)
+        result = elements.stored(w, known, channel, self.width * len(places))
+        to = [w.let(_pixel(place, y, self.shape) + channel) for place in places]
+        store_pixels(w, py, to, result, self.valid)
 
 
 def _pixel(place, tensor: Tensor, shape: Shape):
