@@ -68,7 +68,7 @@ def shape_of(node: Node, x: Tensor) -> Shape:
     (kh, kw, c, m), op = node.inputs[1].type.shape, node.op
     (oh, ow, _), (row, pixel, _) = node.type.shape, strides(storage)
     if kh == 1 and kw == 1 and oh * op.strides[0] * row == row * oh and ow * op.strides[1] * pixel == row:
-        return Shape(1, oh * ow, 0, pixel, 1, 0, c, m)
+        return Shape(1, oh * ow, 0, op.strides[1] * pixel, 1, 0, c, m)
     return Shape(oh, ow, op.strides[0] * row, op.strides[1] * pixel, kh, op.dilations[0] * row, kw * c, m)
 
 
