@@ -68,6 +68,8 @@ CASES = {
     "no shift": case(weights(3, 5, 3), SIGNED, OFFSETS, Clamp(0, 15, 2, 5)),
     "no sums": case(np.array([[0, 4], [-1, 0]]), SIGNED),
     "one bit": case(weights(8, 4, 1, 0.5), Int(0, 1)),
+    # 7x = 8x - x takes no bit of 8x; found by random network 1017, folding 1.
+    "an operand without bits": case(np.array([[7, 5, 0]]), Int(0, 1)),
 }
 each_case = pytest.mark.parametrize("name", CASES)
 

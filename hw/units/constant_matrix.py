@@ -182,10 +182,16 @@ class _Layout:
         self.keep, self.longest = keep, max(keep)
         self.input_keep = max(keep[:inputs])
         place = inputs * x.bits * (1 + self.input_keep)
+        # A sum may need no bit of an operand, as 7x = 8x - x of one bit; the unit reads one bit at least.
+        widths = [
+            max(graph.ranges[inputs + n].bits, made.a_shift + 1, made.b_shift + 1)
+            for n, made in enumerate(graph.sums)
+        ]
+        self.widths = [x.bits] * inputs + widths
         self.places = []
         for value in range(inputs, len(keep)):
             self.places.append(place)
-            place += graph.ranges[value].bits * (1 + keep[value])
+            place += self.widths[value] * (1 + keep[value])
         self.bus_bits = place
 
     def operand(self, value: int, shift: int, level: int, room: int) -> int:
@@ -195,7 +201,7 @@ class _Layout:
             t, at = self.x, self.x.bits * (value + self.inputs * age)
         else:
             t = self.graph.ranges[value]
-            at = self.places[value - self.inputs] + t.bits * age
+            at = self.places[value - self.inputs] + self.widths[value] * age
         bits = min(t.bits, room - shift)
         return at | bits << 16 | int(t.signed) << 22 | shift << 23
 
@@ -204,7 +210,7 @@ class _Layout:
         words = []
         for n, made in enumerate(self.graph.sums):
             value = self.inputs + n
-            level, bits = self.graph.levels[value] - 1, self.graph.ranges[value].bits
+            level, bits = self.graph.levels[value] - 1, self.widths[value]
             a = self.operand(made.a, made.a_shift, level, bits)
             b = self.operand(made.b, made.b_shift, level, bits)
             own = self.places[n] | bits << 16 | self.keep[value] << 22 | (made.sign < 0) << 27
