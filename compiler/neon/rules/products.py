@@ -122,7 +122,8 @@ def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
     from .long import Long
     from .low import Low
 
-    given = context.core, shape, runs_of(elements.group.anchor), x.storage
+    weights = runs_of(elements.group.anchor).reshape(shape.runs, shape.length, shape.channels)
+    given = context.core, shape, weights, x.storage
     if context.core.dot:
         return Dot(*given)
     low = Low(*given)
@@ -131,6 +132,8 @@ def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
 
 def emit(context: Context, group: Group) -> None:
     """One call for each width of channel tile."""
+    from .gather import gathered
+
     node = group.anchor
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
     x = context.bordered(node.inputs[0], _border(context, node))
@@ -141,11 +144,12 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
+    source, shape = shape, gathered(shape, context.core.dot) or shape
     maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
     for width, count in maker.channel_tiles():
         tile = _Tile(context, group, shape, maker, (width, count), first)
-        tile.emit(x, start, y, leaves)
+        tile.emit(x, start, y, leaves, source)
         first += width * count
 
 
@@ -161,7 +165,12 @@ class _Tile:
         self.valid = min(width, shape.channels - first - width * (count - 1))
         self.pixels = maker.pixels(width)
 
-    def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
+    def emit(
+        self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor], source: Shape | None = None
+    ) -> None:
+        """``source``: the shape of the input where rows of it are to be gathered first."""
+        from .gather import gather
+
         shape, maker, context = self.shape, self.maker, self.context
         elements = Elements(self.group, y.storage)
         w = context.writer()
@@ -176,6 +185,8 @@ class _Tile:
             row = column = const(0, w.index)
             if shape.rows > 1:
                 row = stack.enter_context(w.outer())
+            if source not in (None, shape):
+                px = gather(w, px, row, source, shape)
             if self.count > 1:
                 tile = stack.enter_context(w.loop(w.size(self.count)))
             else:
