@@ -11,15 +11,17 @@ from ..ir.ops import Add, Lookup, Mul, Threshold
 from ..ir.types import Int
 from .affine import Affine, computed, element_for, is_plain, leaf
 from .groups import Group
-from .isa import cast
-from .program import Storage
+from .isa import cast, reinterpret
+from .program import Storage, fitting
 from .rescale import choose, rescaled
-from .stairs import count_by_search, count_reached, looked_up
+from .stairs import count_by_search, count_reached, looked_up, looked_up_in_registers
 from .writer import Writer
 
 # Up to this many thresholds, comparing with each is cheapest.
 _FEW = 3
 _MANY = 24
+# Entries that bytes tell apart.
+_BYTES = 256
 
 
 class Elements:
@@ -75,8 +77,7 @@ class Elements:
         if isinstance(node.op, Threshold):
             return self._threshold(w, node, x, channel, lanes)
         if isinstance(node.op, Lookup):
-            index = computed(w, x, "int32", channel, lanes)
-            return _tabled(looked_up(w, node, index, channel, lanes), range_)
+            return self._lookup(w, node, x, channel, lanes)
         z = _operand(values[1], known)
         if isinstance(node.op, Add):
             return x.plus(z, range_)
@@ -87,6 +88,20 @@ class Elements:
         element = element_for(range_)
         a, b = (computed(w, v, element, channel, lanes) for v in (x, z))
         return leaf(w.let(a * b), 0, range_)
+
+    def _lookup(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
+        table, d, range_ = node.inputs[1].value, node.inputs[0].type.dtype, node.type.dtype
+        element, offset = fitting(range_)
+        if not w.core.wide or table.ndim == 2 or d.hi - d.lo >= _BYTES or element != "int8":
+            index = computed(w, x, "int32", channel, lanes)
+            return leaf(looked_up(w, node, index, channel, lanes), 0, range_)
+        first = d.lo - node.op.lo
+        reached = table[first : first + d.hi - d.lo + 1]
+        place = computed(w, x.shifted(np.array([-d.lo]), x.range), "int8", channel, lanes)
+        index = reinterpret(place, f"uint8x{lanes}")
+        # What a step leaves out may hold anything.
+        entries = (np.clip(reached, range_.lo, range_.hi) - offset) & (_BYTES - 1)
+        return leaf(looked_up_in_registers(w, entries, index, self.group.anchor is None), offset, range_)
 
     def _threshold(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
         t, op = node.inputs[1].value, node.op
@@ -113,10 +128,6 @@ def _operand(value: Value, known: dict[int, Affine]) -> Affine:
     if id(value) in known:
         return known[id(value)]
     return Affine((), value.value.reshape(-1), value.type.dtype)
-
-
-def _tabled(vector, range_: Int) -> Affine:
-    return leaf(vector, 0, range_)
 
 
 def _hull(values: Int, offset: int) -> Int:

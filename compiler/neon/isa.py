@@ -201,9 +201,14 @@ class Instructions:
         """``acc[i] + sum_j a[4i+j] * b[4i+j]`` (SDOT); only where ``core.dot``."""
         return _call("llvm.aarch64.neon.sdot.v4i32.v16i8", "int32x4", acc, a, b)
 
-    def table(self, table, index):
-        """``table[index]`` in bytes, 0 where the index is beyond its 16 (TBL); AArch64 only."""
-        return _call("llvm.aarch64.neon.tbl1.v16i8", "uint8x16", table, index)
+    def table(self, tables, index, beyond=None):
+        """Bytes of one to four vectors of 16 at an index, uint8 lanes (TBL); AArch64 only.
+
+        Where the index is beyond them: 0, or the lanes of ``beyond`` (TBX).
+        """
+        kind = dtype_of(index)
+        name = f"llvm.aarch64.neon.tb{'l' if beyond is None else 'x'}{len(tables)}.{llvm_type(kind)}"
+        return _call(name, kind, *([] if beyond is None else [beyond]), *tables, index)
 
     def difference(self, a, b):
         """``|a - b|`` of signed lanes, as unsigned bits (SABD)."""

@@ -6,11 +6,13 @@ import numpy as np
 from tvm import tirx
 
 from ..ir.graph import Node
-from .builder import const, element_of
-from .isa import cast
+from .builder import const, dtype_of, element_of, lanes_of
+from .isa import cast, joined, part, reinterpret
 from .writer import Writer
 
 _ELEMENTS = ("int8", "int16", "int32", "int64")
+# Bytes of a register, and how many registers an instruction looks up in.
+_TABLE, _MOST_TABLES = 16, 4
 
 
 def count_reached(w: Writer, x, t: np.ndarray, channel, lanes: int):
@@ -61,6 +63,25 @@ def looked_up(w: Writer, node: Node, x, channel, lanes: int):
         place = tirx.Cast(w.index, w.load(places, lane)) - lo
         w.store(results, lane, entries.at(row + place))
     return w.load(results, 0, lanes)
+
+
+def looked_up_in_registers(w: Writer, entries: np.ndarray, index, ahead: bool):
+    """``entries[index]`` for up to 256 bytes and an index of bytes (uint8 lanes), as int8 lanes.
+
+    Args:
+        ahead: load the table once in front of all loops; it takes up to 16 registers.
+    """
+    lanes = lanes_of(index)
+    count = -(-len(entries) // _TABLE)
+    table = w.table(np.pad(entries, (0, count * _TABLE - len(entries))), "uint8")
+    named = w.named if ahead else w.let
+    registers = [named(table.at(_TABLE * i, _TABLE)) for i in range(count)]
+    wide = index if lanes >= _TABLE // 2 else joined(*[index] * (_TABLE // 2 // lanes))
+    found = None
+    for first in range(0, count, _MOST_TABLES):
+        place = wide if not first else wide - const(first * _TABLE, dtype_of(wide))
+        found = w.let(w.isa.table(registers[first : first + _MOST_TABLES], place, found))
+    return reinterpret(found if wide is index else part(found, 0, lanes), f"int8x{lanes}")
 
 
 def _holds(element: str, values: np.ndarray) -> bool:
