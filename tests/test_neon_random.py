@@ -66,6 +66,8 @@ def found_cases():
     yield "as many rows as a channel is wide", case(Add()(one, column), one)
     product = MatMul()(small, Const(rng.choice([-1, 1], (3, 3))))
     yield "an input behind a product", case(Add()(product, small), small)
+    even = input_of("x", (3, 4, 5), -8, 7)
+    yield "steps that fill a row", case(Conv2d((1, 2))(even, Const(rng.integers(-9, 9, (1, 1, 5, 6)))), even)
     image = input_of("x", (3, 5, 7), -128, 127)
     for m in (13, 14, 15, 29, 31):
         weights = Const(rng.integers(-127, 128, (3, 3, 7, m)))
