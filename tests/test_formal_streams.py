@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from formal_bench import Element, Port, Proof
+from gatewright.compiler.ir.requantize import requantization
 from gatewright.compiler.ir.types import Int
-from gatewright.hw.requantize import requantization
 from gatewright.hw.units.fifo import FIFO
 from gatewright.hw.units.gather import GATHER, gather_parameters
 from gatewright.hw.units.lookup import LOOKUP, lookup_memory

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gatewright.compiler.ir.requantize import requantization
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import Stream
-from gatewright.hw.requantize import requantization
 from gatewright.hw.units.fabric import cuts
 from gatewright.hw.units.requantize import (
     REQUANTIZE,

@@ -6,9 +6,9 @@ from functools import lru_cache, partial
 
 from ...compiler.ir.graph import Const, Value
 from ...compiler.ir.reach import channel_reach
+from ...compiler.ir.requantize import Requantization, requantization
 from ...compiler.ir.types import Int
 from ..design import FAMILIES, Instance, Stream
-from ..requantize import Requantization, requantization
 from ..units.requantize import (
     REQUANTIZE,
     cut_for,

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ...compiler.ir.requantize import Requantization, code_range
 from ...compiler.ir.types import Int
 from ..design import Memory, Resources, Unit
-from ..requantize import Requantization, code_range
 from .fabric import adder, cuts, product, rom
 from .matrix_vector import LANE_DIGITS, bias_memory, lane_resources
 from .ram import clog2

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..compiler.ir.types import Int
+from .reach import Reach
+from .types import Int
 
 # Enough for 8-bit results of 20-bit sums in a thousand channels; int64 holds what comes with it.
 _MAX_SHIFT = 44
@@ -69,10 +70,6 @@ class Requantization:
 def code_range(x: Int) -> Int:
     """The integers that hardware sees for ``x``: 0 and 1 where it is bipolar, else ``x`` itself."""
     return Int(0, 1) if x.bipolar else x
-
-
-# Least and greatest x of each row, int64.
-Reach = tuple[np.ndarray, np.ndarray]
 
 
 def requantization(
