@@ -10,6 +10,9 @@ from ..ir.reach import Reach
 from ..ir.types import Int
 
 _CANDIDATES = 33
+# Exceptions a row may have, and instructions an element: of the test for a row that is searched, and of that.
+_MOST = 4
+_TEST, _SEARCH = 0.2, 100
 # Units in the last place by which a factor may lie outside what real numbers would allow.
 _ULPS = 3
 _NEVER = -(2**31)
@@ -46,6 +49,11 @@ class FloatScaling:
         """No shift stands before the offset, so a product's sums can start from it."""
         return 0
 
+    @property
+    def cost(self) -> float:
+        """Instructions an element, about."""
+        return _cost(self.wrong.shape[1], len(self.searched), len(self.factor))
+
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Results for integers ``x`` (..., C)."""
         v = x + self.offset
@@ -57,12 +65,8 @@ class FloatScaling:
         return np.clip(y, self.low, self.high)
 
 
-def float_scaling(
-    t: np.ndarray, bias: int, x: Int, reach: Reach | None, most: int, spare: int = 0
-) -> FloatScaling | None:
-    """The float scaling equal to ``bias + #{i : x >= t[c, i]}`` with at most ``most`` exceptions a row.
-
-    Up to ``spare`` rows may be left to a search.
+def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> FloatScaling | None:
+    """The float scaling equal to ``bias + #{i : x >= t[c, i]}``; a search where that is cheaper.
 
     Args:
         t: (C, N) or (1, N) thresholds.
@@ -72,17 +76,16 @@ def float_scaling(
     if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 4 or bias + t.shape[1] > 2**20:
         return None
     low, high = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
-    rows, searched = [], []
-    for n, (row, lo, hi) in enumerate(zip(t, low.tolist(), high.tolist(), strict=True)):
-        found = _row(row, bias, lo, hi, most)
-        if found is None:
-            searched.append(n)
-            found = 0, np.float32(0), []
-        if len(searched) > spare:
-            return None
-        rows.append(found)
+    rows = [_row(row, bias, lo, hi) for row, lo, hi in zip(t, low.tolist(), high.tolist(), strict=True)]
+    wanted = [_MOST + 1 if row is None else len(row[2]) for row in rows]
+    most = min(range(_MOST + 1), key=lambda n: _cost(n, sum(k > n for k in wanted), len(t)))
+    searched = [n for n, k in enumerate(wanted) if k > most]
+    if len(t) == 1 and searched:
+        return None
+    for n in searched:
+        rows[n] = 0, np.float32(0), []
     offsets, factors, exceptions = zip(*rows, strict=True)
-    wrong = np.full((len(t), max(len(e) for e in exceptions)), _NEVER, dtype=np.int64)
+    wrong = np.full((len(t), most), _NEVER, dtype=np.int64)
     change = np.zeros_like(wrong)
     for n, each in enumerate(exceptions):
         for i, (place, delta) in enumerate(each):
@@ -97,12 +100,17 @@ def float_scaling(
     return whole if small and _equal(whole, t, bias, (low, high)) else None
 
 
+def _cost(most: int, searched: int, rows: int) -> float:
+    """Instructions an element: conversion, product and rounding, exceptions, and a search where needed."""
+    return (3 + 2 * most) / 4 + (_TEST + _SEARCH * searched / rows if searched else 0)
+
+
 def _rounded(v: np.ndarray, factor) -> np.ndarray:
     """The product in float32, rounded to the nearest integer, halves to even."""
     return np.rint(np.asarray(v, np.int64).astype(np.float32) * factor).astype(np.int64)
 
 
-def _row(row: np.ndarray, bias: int, lo: int, hi: int, most: int):
+def _row(row: np.ndarray, bias: int, lo: int, hi: int):
     """Offset, factor and exceptions [(operand, change)] of one row, or None."""
     inside = (row > lo) & (row <= hi)
     at, results = row[inside], bias + 1 + np.flatnonzero(inside)
@@ -122,7 +130,7 @@ def _row(row: np.ndarray, bias: int, lo: int, hi: int, most: int):
             best = (offset, *found)
         if best is not None and not best[2]:
             break
-    return best if best is not None and len(best[2]) <= most else None
+    return best
 
 
 def _factor(first, results, points, want):
@@ -139,7 +147,9 @@ def _factor(first, results, points, want):
         np.linspace(min(ends) * (1 - slack), max(ends) * (1 + slack), _CANDIDATES).astype(np.float32)
     )
     results = _rounded(points[:, None], factors[None, :])
-    best = int((results != want[:, None]).sum(0).argmin())
+    # Of equally good ones that with the fewest results too large: a vector of like signs is cheaper.
+    off = want[:, None] - results
+    best = int((8 * (off != 0).sum(0) + (off < 0).sum(0)).argmin())
     wrong = results[:, best] != want
     deltas = want[wrong] - results[wrong, best]
     return factors[best], list(zip(points[wrong].tolist(), deltas.tolist(), strict=True))

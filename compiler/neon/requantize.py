@@ -47,6 +47,11 @@ class Scaling:
     high: int
     early: np.ndarray
 
+    @property
+    def cost(self) -> float:
+        """Instructions an element, about."""
+        return (2 + 2 * (self.left > 0) + self.away + 2 * self.early.shape[1]) / 4
+
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Results for integers ``x`` (..., C)."""
         v = (x << self.left) + self.offset

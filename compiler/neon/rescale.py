@@ -18,26 +18,26 @@ from .writer import Writer
 
 # Offset of bytes that hold 0 .. 255.
 _UNSIGNED = 128
+# Instructions an element of a scaling with a shift and an addition in front.
+_SHIFTED = 1.0
 
 
 def choose(node: Node) -> Scaling | FloatScaling | None:
-    """The form of a threshold that takes the fewest instructions, or None where there is none.
-
-    For four lanes: 2 for a high product and a shift, 3 in floats, 4 with a shift and an addition in front,
-    and 2 more for each exception. A few channels that no form fits may be left to a search.
-    """
+    """The form of a threshold that takes the fewest instructions, or None where there is none."""
     t, bias, x = node.inputs[1].value, node.op.bias, node.inputs[0].type.dtype
     reach = channel_reach(node.inputs[0], len(t))
-    forms = (
-        lambda: scaling(t, bias, x, reach, shifts=False),
-        lambda: float_scaling(t, bias, x, reach, 0),
-        lambda: scaling(t, bias, x, reach),
-        lambda: float_scaling(t, bias, x, reach, 1),
-        lambda: scaling(t, bias, x, reach, exceptions=True),
-        lambda: float_scaling(t, bias, x, reach, 2, spare=len(t) // 8),
-        lambda: float_scaling(t, bias, x, reach, 4, spare=len(t) // 2),
-    )
-    return next((found for form in forms if (found := form()) is not None), None)
+    plain = scaling(t, bias, x, reach, shifts=False)
+    if plain is not None:
+        return plain
+    floats = float_scaling(t, bias, x, reach)
+    if floats is not None and floats.cost <= _SHIFTED:
+        return floats
+    exact = scaling(t, bias, x, reach)
+    if exact is not None:
+        return exact
+    near = scaling(t, bias, x, reach, exceptions=True)
+    found = [f for f in (near, floats) if f is not None]
+    return min(found, key=lambda f: f.cost, default=None)
 
 
 def rescaled(w: Writer, s: Scaling | FloatScaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
@@ -90,7 +90,13 @@ def _float_quads(w: Writer, s: FloatScaling, value, channel, lanes: int):
     """SCVTF, FMUL and FCVTNS, and the exceptions."""
     factor = w.channels(s.factor, "float32", channel, lanes)
     wrong = [w.channels(column, "int32", channel, lanes) for column in s.wrong.T]
-    change = [w.channels(column, "int32", channel, lanes) for column in s.change.T]
+    # Where all that change do so by the same, the comparison's own mask is what is added.
+    change = [
+        const(int(c.sum() / np.abs(c).sum()), f"int32x{lanes}")
+        if np.abs(c).max() == 1 and abs(c.sum()) == np.abs(c).sum()
+        else w.channels(c, "int32", channel, lanes)
+        for c in s.change.T
+    ]
     quads = []
     for i in range(0, lanes, 4):
         product = tirx.Cast("float32x4", part(value, i, 4)) * part(factor, i, 4)
