@@ -9,7 +9,7 @@ import numpy as np
 from ..builder import const
 from ..isa import Core, reinterpret, spread
 from ..program import Storage
-from .products import BLOCK, Shape
+from .products import BLOCK, Shape, even
 
 _QUAD = 4
 # Blocks of a sum written out: the weights of more lie farther off than LDP reaches.
@@ -36,8 +36,9 @@ class Dot:
 
     def pixels(self, width: int) -> int:
         """Pixels of a tile: registers hold its sums, two blocks of its pixels and a few weights."""
-        best = {16: 4, 8: 8, 4: 8}[width]
-        return min(best, self.shape.pixels)
+        if width == 16:
+            return even(self.shape.pixels, {4: 11, 5: 14})
+        return min(8, self.shape.pixels)
 
     def packed(self, first: int, width: int, count: int, initial: np.ndarray):
         """Weights as they are read, and what the sums start from."""

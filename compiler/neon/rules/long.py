@@ -7,7 +7,7 @@ import numpy as np
 from ..builder import const
 from ..isa import Core, high, low
 from ..program import Storage
-from .products import BLOCK, Shape
+from .products import BLOCK, Shape, even
 
 _UNROLLED = 3
 
@@ -38,7 +38,7 @@ class Long:
 
     def pixels(self, width: int) -> int:
         """Pixels of a tile, as registers allow."""
-        return min(4 if self.core.wide else 2, self.shape.pixels)
+        return even(self.shape.pixels, {4: 11, 5: 15}) if self.core.wide else min(2, self.shape.pixels)
 
     def packed(self, first: int, width: int, count: int, initial: np.ndarray):
         """Weights as they are read, and what the sums start from."""

@@ -8,7 +8,7 @@ a run's end are 0.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -27,6 +27,8 @@ from .elements import load_pixels, store_pixels
 from .rule import Rule
 
 BLOCK = 16
+# What a tile costs, and one whose pixels' rows are divided for.
+_PLAIN, _DIVIDED = 10, 11
 # Blocks of a sum written out without a loop; beyond, a loop of a few at a time.
 _UNROLLED = 9
 
@@ -63,6 +65,9 @@ def shape_of(node: Node, x: Tensor) -> Shape:
     storage = x.storage
     if not isinstance(node.op, Conv2d):
         k, m = node.inputs[1].type.shape
+        if any(storage.border):
+            h, w, _ = storage.type.shape
+            return Shape(h, w, storage.row, k, 1, 0, k, m)
         pixels = node.type.size // m
         return Shape(1, pixels, 0, k, 1, 0, k, m)
     (kh, kw, c, m), op = node.inputs[1].type.shape, node.op
@@ -70,6 +75,22 @@ def shape_of(node: Node, x: Tensor) -> Shape:
     if kh == 1 and kw == 1 and oh * op.strides[0] * row == row * oh and ow * op.strides[1] * pixel == row:
         return Shape(1, oh * ow, 0, op.strides[1] * pixel, 1, 0, c, m)
     return Shape(oh, ow, op.strides[0] * row, op.strides[1] * pixel, kh, op.dilations[0] * row, kw * c, m)
+
+
+def even(pixels: int, costs: dict[int, int]) -> int:
+    """A tile's pixels, of some numbers and what such a tile costs: the last tile overlaps the one before."""
+    return min(pixels, min(costs, key=lambda n: -(-pixels // n) * costs[n]))
+
+
+def in_rows(shape: Shape, y: Tensor) -> Shape:
+    """A flat product by rows of its result where that has a border: no pixel's row is divided for then."""
+    if shape.rows > 1 or not any(y.storage.border):
+        return shape
+    h, w, _ = y.storage.type.shape
+    by_row, flat = (n * -(-pixels // 4) for n, pixels in ((h, w), (1, h * w)))
+    if by_row * _PLAIN > flat * _DIVIDED:
+        return shape
+    return replace(shape, rows=h, pixels=w, row=w * shape.pixel)
 
 
 def runs_of(node: Node) -> np.ndarray:
@@ -144,6 +165,7 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
+    shape = in_rows(shape, y)
     source, shape = shape, gathered(shape, context.core.dot) or shape
     maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
@@ -200,11 +222,13 @@ class _Tile:
             sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
             channel = w.let(tile * self.width + self.first)
             # Several pixels' channels fill a vector of sixteen.
-            w.pixels = next(n for n in (4, 2, 1) if n * self.width <= 16 and self.pixels % n == 0)
-            for p in range(0, self.pixels, w.pixels):
+            p = 0
+            while p < self.pixels:
+                w.pixels = next(n for n in (4, 2, 1) if n * self.width <= 16 and p + n <= self.pixels)
                 places = [(row, column + p + i) for i in range(w.pixels)]
                 vector = w.let(joined(*sums[p : p + w.pixels]))
                 self._finish(w, elements, vector, channel, places, py, y, read, leaves)
+                p += w.pixels
         macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
         share = self.width * self.count / max(shape.channels, 1)
         context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
