@@ -8,6 +8,9 @@ from .builder import dtype_of, lanes_of
 
 # Weights loaded in a loop are to stay there: hoisted, they fill the registers and then the stack.
 _OPTIONS = ["-licm-mssa-optimization-cap:uint=0", "-enable-load-pre:bool=0"]
+# The scheduler would take the critical path of a loop to be worth spills: a seventh of all instructions of
+# sums of single bits.
+_UNCYCLIC = "-misched-cyclicpath:bool=0"
 
 
 # 1.5 * 2^23 as a float's bits.
@@ -36,7 +39,9 @@ class Core:
     @property
     def target(self) -> dict:
         """TVM's target."""
-        common = {"kind": "llvm", "mcpu": self.name, "cl-opt": _OPTIONS}
+        # Depthwise kernels of SDOT are better with it: DS-CNN takes 4 % less.
+        options = _OPTIONS if self.dot else [*_OPTIONS, _UNCYCLIC]
+        common = {"kind": "llvm", "mcpu": self.name, "cl-opt": options}
         if self.wide:
             features = ["+neon", *(["+dotprod"] if self.dot else [])]
             return common | {"mtriple": "aarch64-linux-gnu", "mattr": features}
@@ -127,6 +132,11 @@ def spread(value, lane: int, lanes: int | None = None):
 
 def _call(name: str, dtype: str, *arguments):
     return tirx.call_llvm_pure_intrin(dtype, name, *arguments)
+
+
+def population(value):
+    """Bits set in each byte of an int8x16 (CNT)."""
+    return _call("llvm.ctpop.v16i8", "int8x16", value)
 
 
 class Instructions:

@@ -26,6 +26,7 @@ from ...ir.ops import (
     Upsample,
 )  # fmt: skip
 from . import moves, plain
+from .bits import BITS
 from .depthwise import DEPTHWISE
 from .elements import ELEMENTS
 from .pools import POOL, REDUCE
@@ -38,11 +39,11 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (plain.BATCH_MATMUL,),
     Concat: (moves.CONCAT,),
-    Conv2d: (WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
+    Conv2d: (BITS, WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
     ConvTranspose2d: (plain.CONV_TRANSPOSE,),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),
-    MatMul: (PRODUCT, plain.MATMUL),
+    MatMul: (BITS, PRODUCT, plain.MATMUL),
     MaxPool: (POOL, plain.MAX_POOL),
     Mul: (ELEMENTS,),
     Pad: (moves.PAD,),

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..builder import const
-from ..isa import Core, high, low, part
+from ..isa import Core, high, low
 from ..program import Storage
 from .products import BLOCK, Shape
+from .sums import folded
 
 # Vectors of a sum written out without a loop, and of a run in a loop's body.
 _UNROLLED = 10
@@ -210,30 +211,3 @@ class _Registers:
                             for c in range(self.width)], self.chains.bound)
             for p in range(self.pixels)
         ]  # fmt: skip
-
-
-def folded(w, vectors: list, bound: int):
-    """Sums across the lanes of each vector, one int16 lane each in their order.
-
-    Args:
-        vectors: a power of two of them; int16x8, or int8x16 whose lanes have magnitudes up to ``bound``.
-    """
-    isa, count = w.isa, len(vectors)
-    bytes_ = vectors[0].ty.dtype.bits == 8
-    while bytes_ and bound < 64 and len(vectors) > 1:
-        vectors = _paired(w, vectors)
-        bound *= 2
-    if bytes_:
-        vectors = [w.let(isa.pairs_accumulate(const(0, "int16x8"), v)) for v in vectors]
-    lanes = 8 * len(vectors)
-    while lanes > count:
-        vectors = _paired(w, vectors)
-        lanes //= 2
-    return part(vectors[0], 0, count) if count < 8 else vectors[0]
-
-
-def _paired(w, vectors: list) -> list:
-    """Sums of neighbours of two vectors in one; of a vector with itself where there is no second."""
-    if len(vectors) == 1:
-        return [w.let(w.isa.pairs(vectors[0], vectors[0]))]
-    return [w.let(w.isa.pairs(a, b)) for a, b in zip(vectors[::2], vectors[1::2], strict=True)]

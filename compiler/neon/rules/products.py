@@ -170,12 +170,12 @@ def emit(context: Context, group: Group) -> None:
     maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
     for width, count in maker.channel_tiles():
-        tile = _Tile(context, group, shape, maker, (width, count), first)
+        tile = Tile(context, group, shape, maker, (width, count), first)
         tile.emit(x, start, y, leaves, source)
         first += width * count
 
 
-class _Tile:
+class Tile:
     """A kernel for ``count`` tiles of ``width`` channels from channel ``first`` on."""
 
     def __init__(
@@ -227,13 +227,13 @@ class _Tile:
                 w.pixels = next(n for n in (4, 2, 1) if n * self.width <= 16 and p + n <= self.pixels)
                 places = [(row, column + p + i) for i in range(w.pixels)]
                 vector = w.let(joined(*sums[p : p + w.pixels]))
-                self._finish(w, elements, vector, channel, places, py, y, read, leaves)
+                self.finish(w, elements, vector, channel, places, py, y, read, leaves)
                 p += w.pixels
         macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
         share = self.width * self.count / max(shape.channels, 1)
         context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
 
-    def _finish(self, w, elements, vector, channel, places, py, y: Tensor, read, leaves) -> None:
+    def finish(self, w, elements, vector, channel, places, py, y: Tensor, read, leaves) -> None:
         """Functions and store of a few pixels' channels."""
         known = {id(self.group.anchor): elements.accumulator(vector)}
         for key, tensor in leaves.items():

@@ -1,0 +1,142 @@
+"""Rules of products of single bits: EOR and CNT of 128 bits at a time, sums in bytes.
+
+Activations are packed first, eight channels to a byte, 0 for the lower of their two codes. With bits ``b``
+of activations and ``v`` of weights (1 for +1) a sum of K products is ``K - 2 * popcount(b ^ v)`` where
+activations are -1 and +1, ``popcount(v) - popcount(b ^ v)`` where they are 0 and 1. A border's bits are 0,
+which is -1 instead of 0: the sums of pixels that see it start from another constant.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from tvm import tirx
+
+from ...ir.graph import Node
+from ...ir.ops import Conv2d
+from ...ir.types import Int, TensorType
+from ..builder import const
+from ..context import Context, Tensor
+from ..elementwise import Elements
+from ..groups import Group
+from ..isa import cast
+from ..program import Storage
+from .bit_sums import BYTE, Kept, Streamed, kept_vectors
+from .copies import fill_border, strides
+from .pack import pack_bits
+from .products import Shape, Tile, shape_of
+from .rule import Rule
+
+# Vectors of a pixel that stay in registers while channels pass by.
+_KEPT = 12
+# A vector of bits costs three instructions; products of bytes do about twelve in one.
+_WORTH = 36
+
+
+def _takes(context: Context, group: Group) -> bool:
+    """Whether both operands are single bits in whole bytes, and enough of them to a sum."""
+    node = group.anchor
+    x, w = node.inputs[0].type, node.inputs[1].value
+    if not (x.dtype.bipolar or x.dtype == Int(0, 1)) or not x.shape or x.shape[-1] % BYTE:
+        return False
+    if isinstance(node.op, Conv2d) and (node.op.groups != 1 or node.op.dilations[1] != 1):
+        return False
+    bits = prod(w.shape[:-1])
+    if not (np.abs(w) == 1).all() or bits >= 2**14:
+        return False
+    return bits >= _WORTH * kept_vectors(node)
+
+
+def _emit(context: Context, group: Group) -> None:
+    """Activations packed, then a call for each width of channel tile."""
+    node = group.anchor
+    pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
+    x = _packed(context, context.tensor(node.inputs[0]), pads)
+    leaves = {id(v): context.tensor(v) for v in group.leaves}
+    y = context.result(group.output)
+    shape = _shape(node, x)
+    initial = Elements(group, y.storage).initial
+    kind = Kept if kept_vectors(node) <= _KEPT else Streamed
+    first = 0
+    for tiles in _tiles(shape.channels, kind.widths):
+        maker = kind(context.core, node, shape, initial, tiles, first)
+        _BitTile(context, group, shape, maker, tiles, first).emit(x, 0, y, leaves)
+        first += tiles[0] * tiles[1]
+
+
+def _tiles(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(channels of a tile, tiles), widest first; one more for the rest."""
+    whole, rest = divmod(channels, widths[0])
+    found = [(widths[0], whole)] if whole else []
+    return found + ([(next(n for n in reversed(widths) if n >= rest), 1)] if rest else [])
+
+
+def _packed(context: Context, source: Tensor, pads) -> Tensor:
+    """The activations' bits, with a border of zeros."""
+    *outer, c = source.storage.type.shape
+    bytes_ = TensorType((*outer, c // BYTE), Int(-128, 127))
+    target = context.temporary(Storage(bytes_, "int8", 0, pads, 0))
+    if any(pads):
+        fill_border(context, target)
+    pack_bits(context, source, target)
+    return target
+
+
+def _shape(node: Node, x: Tensor) -> Shape:
+    """The product's shape, its lengths in bytes of bits."""
+    if isinstance(node.op, Conv2d) and any(node.op.pads):
+        (kh, kw, c, m), op = node.inputs[1].type.shape, node.op
+        (oh, ow, _), (row, pixel, _) = node.type.shape, strides(x.storage)
+        steps = op.strides[0] * row, op.strides[1] * pixel
+        return Shape(oh, ow, *steps, kh, op.dilations[0] * row, kw * c // BYTE, m)
+    shape = shape_of(node, x)
+    pixel = shape.pixel if isinstance(node.op, Conv2d) else shape.pixel // BYTE
+    return replace(shape, pixel=pixel, length=shape.length // BYTE)
+
+
+class _BitTile(Tile):
+    """A kernel whose pixels stay in registers while tiles of channels pass by."""
+
+    def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
+        shape, maker = self.shape, self.maker
+        elements = Elements(self.group, y.storage)
+        w = self.context.writer()
+        px = w.tensor(x.place(start), "int8")
+        pw, pb = w.table(maker.weights(), "int8"), w.table(maker.start, maker.sums_dtype)
+        py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
+        read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
+        maker.prepare(w)
+        tiles = -(-shape.pixels // self.pixels)
+        with ExitStack() as stack:
+            row, column = self._place(w, stack, tiles)
+            at = w.let(row * shape.row + column * shape.pixel)
+            pixels = maker.pixels_at(w, px, at, self.pixels)
+            starts = maker.starts(w, row, column, self.pixels)
+            tile = stack.enter_context(w.loop(w.size(self.count))) if self.count > 1 else const(0, w.index)
+            channel = w.let(tile * self.width + self.first)
+            counts = maker.counts(w, pixels, pw, tile)
+            for p, count in enumerate(counts):
+                first = w.load(pb, starts[p] + tile * self.width, self.width)
+                vector = w.let(first - cast(count, maker.sums_dtype) * const(maker.scale, first.ty.dtype))
+                self.finish(w, elements, vector, channel, [(row, column + p)], py, y, read, leaves)
+        macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
+        part = self.width * self.count / shape.channels
+        self.context.add("bits", w, shape.rows if shape.rows > 1 else tiles, int(macs * min(part, 1.0)))
+
+    def _place(self, w, stack: ExitStack, tiles: int):
+        """Row and first column of a tile, inside the loops over them."""
+        row = column = const(0, w.index)
+        if self.shape.rows > 1:
+            row = stack.enter_context(w.outer())
+        if tiles > 1 or self.shape.rows == 1:
+            index = stack.enter_context(w.loop(w.size(tiles)) if self.shape.rows > 1 else w.outer())
+            column = index * self.pixels
+            if self.shape.pixels % self.pixels:
+                column = w.let(tirx.min(column, w.stride(self.shape.pixels - self.pixels)))
+        return row, column
+
+
+BITS = Rule(_emit, _takes, fuses=True)
