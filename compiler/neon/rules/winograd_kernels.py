@@ -70,14 +70,13 @@ def transform_weights(context: Context, weights: np.ndarray, target: Tensor) -> 
     w = context.writer()
     source, to = w.table(weights, "int8"), w.tensor(target.place(), "int16")
     factors = w.load(w.table(np.array([6, 4, 2, 0, 0, 0, 0, 0]), "int16"), 0, 8)
-    distance, apart = w.stride(count), w.stride(count)
     with w.outer() as block:
         at = w.let(block * 8)
-        taps = [w.let(cast(w.load(source, at + t * distance, 8), "int16")) for t in range(TAPS * TAPS)]
+        taps = [w.let(cast(w.load(source, at + t * count, 8), "int16")) for t in range(TAPS * TAPS)]
         columns = [_weights_line(w, taps[j::TAPS], factors) for j in range(TAPS)]
         for i in range(WINDOW):
             for j, value in enumerate(_weights_line(w, [c[i] for c in columns], factors)):
-                w.store(to, at + (i * WINDOW + j) * apart, value)
+                w.store(to, at + (i * WINDOW + j) * count, value)
     context.add("winograd_weights", w, count // 8)
 
 
@@ -161,7 +160,6 @@ class Product:
         pv, pu = w.tensor(tiles.place(begin * c), "int16"), w.tensor(weights.place(), "int16")
         to = w.tensor(target.place(), "int32")
         step = next(n for n in (16, 8) if c % n == 0)
-        unrolled = c if c <= 2 * step else step
         with (
             w.outer() as position,
             w.loop(w.size(m // width)) as block,
@@ -172,11 +170,9 @@ class Product:
                 w.store(acc, i, const(0, "int32x4"))
             x = w.let((position * w.stride(space) + high * self.height) * c)
             y = w.let((position * m + block * width) * c)
-            if unrolled == c:
-                self._body(w, pv, x, pu, y, acc, c)
-            else:
-                with w.loop(w.size(c // unrolled)) as body:
-                    self._body(w, pv, x + body * unrolled, pu, y + body * (unrolled * width), acc, unrolled)
+            # A loop even where it runs once: sums that begin at a known 0 would be put in another order.
+            with w.loop(w.size(c // step)) as body:
+                self._body(w, pv, x + body * step, pu, y + body * (step * width), acc, step)
             out = w.let((position * w.stride(room) + high * self.height) * m + block * width)
             for r in range(self.height):
                 for q in range(0, width, 4):
