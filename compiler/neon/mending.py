@@ -23,7 +23,7 @@ def mended(w: Writer, rows: np.ndarray, steps: np.ndarray, bias: int, value, res
     first = np.searchsorted(rows, places)
     count = np.searchsorted(rows, places + width) - first
     counts, firsts = w.table(count, "int16"), w.table(first, "int16")
-    numbers, table = w.table(rows, "int32"), w.table(_padded(steps), "int32")
+    numbers, table = w.table(rows, "int32"), w.table(steps, "int32")
     each = w.table(np.arange(lanes), "int32")
     whole = w.array("int32", lanes)
     w.store(whole, 0, results)
@@ -44,21 +44,15 @@ def mended(w: Writer, rows: np.ndarray, steps: np.ndarray, bias: int, value, res
     return w.let(whole.at(0, lanes))
 
 
-def _padded(steps: np.ndarray) -> np.ndarray:
-    """Rows as long as a power of two beyond their number."""
-    length = 1 << int(steps.shape[1]).bit_length()
-    return np.pad(steps, ((0, 0), (0, length - steps.shape[1])), mode="edge")
-
-
 def _search(w: Writer, value, table, row, count: int):
     """How many of a row's ``count`` thresholds ``value`` reaches; int32."""
-    length = 1 << int(count).bit_length()
     found = w.array(w.index, 1)
     w.store(found, 0, const(0, w.index))
-    step = length // 2
+    step = 1 << (int(count).bit_length() - 1)
     while step:
         place = found.at(0) + (step - 1)
-        reached = tirx.And(place < count, value >= table.at(row * length + place))
+        threshold = table.at(row * count + tirx.min(place, const(count - 1, w.index)))
+        reached = tirx.And(place < count, value >= threshold)
         w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
         step //= 2
     return w.let(cast(found.at(0), "int32"))

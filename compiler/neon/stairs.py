@@ -30,21 +30,21 @@ def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
     """``#{i : x >= t[c, i]}`` by halving, lane after lane; int32 lanes."""
     element = next(e for e in _ELEMENTS if _holds(e, t))
     # All thresholds of a row that x reaches come first, so halves of a power of two find their number.
-    length = 1 << int(t.shape[1]).bit_length()
-    table = w.table(np.pad(t, ((0, 0), (0, length - t.shape[1])), mode="edge"), element)
+    count = t.shape[1]
+    table = w.table(t, element)
     values, counts = w.array(element_of(x), lanes), w.array("int32", lanes)
     w.store(values, 0, x)
     # In memory, not named: TVM would put each name's value into the next, twice a step.
     found = w.array(w.index, 1)
     with w.loop(w.size(lanes)) as lane:
-        base = const(0, w.index) if len(t) == 1 else w.channel_of(channel, lane, lanes) * length
+        base = const(0, w.index) if len(t) == 1 else w.channel_of(channel, lane, lanes) * count
         value = cast(w.load(values, lane), "int64")
         w.store(found, 0, const(0, w.index))
-        step = length // 2
+        step = 1 << (int(count).bit_length() - 1)
         while step:
-            # The padding is never counted: counts stay below its first place.
             place = found.at(0) + (step - 1)
-            reached = tirx.And(place < t.shape[1], value >= cast(table.at(base + place), "int64"))
+            threshold = table.at(base + tirx.min(place, const(count - 1, w.index)))
+            reached = tirx.And(place < count, value >= cast(threshold, "int64"))
             w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
             step //= 2
         w.store(counts, lane, tirx.Cast("int32", found.at(0)))
