@@ -28,10 +28,14 @@ def count_reached(w: Writer, x, t: np.ndarray, channel, lanes: int):
 
 def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
     """``#{i : x >= t[c, i]}`` by halving, lane after lane; int32 lanes."""
-    element = next(e for e in _ELEMENTS if _holds(e, t))
+    reached_by = None
+    if len(t) == 1 and 2 * len(distinct := np.unique(t)) < t.shape[1]:
+        # Stairs with high steps: search among the steps, and look up how many thresholds they are.
+        reached_by = np.concatenate([[0], np.searchsorted(t[0], distinct, side="right")])
+        t = distinct[None]
     # All thresholds of a row that x reaches come first, so halves of a power of two find their number.
     count = t.shape[1]
-    table = w.table(t, element)
+    table = table_of(w, t)
     values, counts = w.array(element_of(x), lanes), w.array("int32", lanes)
     w.store(values, 0, x)
     # In memory, not named: TVM would put each name's value into the next, twice a step.
@@ -47,15 +51,23 @@ def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
             reached = tirx.And(place < count, value >= cast(threshold, "int64"))
             w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
             step //= 2
-        w.store(counts, lane, tirx.Cast("int32", found.at(0)))
+        number = found.at(0)
+        if reached_by is not None:
+            number = table_of(w, reached_by).at(number)
+        w.store(counts, lane, tirx.Cast("int32", number))
     return w.load(counts, 0, lanes)
+
+
+def table_of(w: Writer, values: np.ndarray):
+    """A pointer to constants in the narrowest elements that hold them."""
+    return w.table(values, next(e for e in _ELEMENTS if _holds(e, values)))
 
 
 def looked_up(w: Writer, node: Node, x, channel, lanes: int):
     """``table[c, x - lo]`` lane after lane; lanes of the narrowest type that holds the entries."""
     table, lo = node.inputs[1].value, node.op.lo
-    element = next(e for e in _ELEMENTS if _holds(e, table))
-    entries = w.table(table, element)
+    entries = table_of(w, table)
+    element = entries.dtype
     places, results = w.array("int32", lanes), w.array(element, lanes)
     w.store(places, 0, x)
     with w.loop(w.size(lanes)) as lane:
