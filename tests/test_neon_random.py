@@ -50,6 +50,14 @@ def case(output, *inputs):
     return Case(Graph(inputs, (output,)), frames_of(*inputs))
 
 
+def read_twice():
+    """A convolution wants zeros around what a plain product reads, too."""
+    x = input_of("x", (3, 3, 1), -8, 7)
+    middle = Threshold(-6, 12)(x, Const(np.array([[1]])))
+    conv = Conv2d((1, 1), (1, 1, 1, 1))(middle, Const(np.ones((2, 2, 1, 2), np.int64)))
+    return Case(Graph((x,), (MatMul()(middle, Const(np.array([[62]]))), conv)), frames_of(x))
+
+
 def found_cases():
     """What random graphs found once: each was wrong on some core."""
     rng = np.random.default_rng(4)
@@ -68,6 +76,7 @@ def found_cases():
     yield "an input behind a product", case(Add()(product, small), small)
     even = input_of("x", (3, 4, 5), -8, 7)
     yield "steps that fill a row", case(Conv2d((1, 2))(even, Const(rng.integers(-9, 9, (1, 1, 5, 6)))), even)
+    yield "one image behind a border for one of its readers", read_twice()
     image = input_of("x", (3, 5, 7), -128, 127)
     for m in (13, 14, 15, 29, 31):
         weights = Const(rng.integers(-127, 128, (3, 3, 7, m)))

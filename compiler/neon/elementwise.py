@@ -12,6 +12,7 @@ from ..ir.types import Int
 from .affine import Affine, computed, element_for, is_plain, leaf
 from .groups import Group
 from .isa import cast, reinterpret
+from .lines import count_on_line, line_of
 from .program import Storage, fitting
 from .rescale import choose, rescaled
 from .stairs import count_by_search, count_reached, looked_up, looked_up_in_registers
@@ -33,9 +34,20 @@ class Elements:
 
     def __init__(self, group: Group, storage: Storage):
         self.group, self.storage = group, storage
-        self._scalings = {
-            id(n): choose(n) for n in group.nodes if isinstance(n.op, Threshold) and _wants_scaling(n)
-        }
+        self._scalings, self._lines = {}, {}
+        for node in group.nodes:
+            if isinstance(node.op, Threshold):
+                self._choose(node)
+
+    def _choose(self, node: Node) -> None:
+        """A scaling, a line, or neither; rows that a scaling leaves to a search cost more than either."""
+        found = choose(node) if _wants_scaling(node) else None
+        if found is None or len(getattr(found, "searched", ())):
+            line = line_of(node, _width(node))
+            if line is not None or node.inputs[1].type.shape[1] <= _MANY:
+                found = None
+            self._lines[id(node)] = line
+        self._scalings[id(node)] = found
 
     @cached_property
     def initial(self) -> np.ndarray:
@@ -108,15 +120,25 @@ class Elements:
         found = self._scalings.get(id(node))
         if found is not None:
             return rescaled(w, found, x, node, channel, lanes)
-        margin = Int(min(x.range.lo, int(t.min(initial=0))), max(x.range.hi, int(t.max(initial=0))))
-        element = element_for(margin)
-        value = computed(w, x, element, channel, lanes)
-        if t.shape[1] <= _MANY:
+        value = computed(w, x, _compared(x.range, t), channel, lanes)
+        line = self._lines.get(id(node))
+        if line is not None:
+            count = count_on_line(w, line, value, channel, lanes)
+        elif t.shape[1] <= _MANY:
             count = count_reached(w, value, t, channel, lanes)
         else:
             count = count_by_search(w, value, t, channel, lanes)
         return Affine(leaf(count, 0, Int(0, t.shape[1])).scaled(np.array([op.step]), node.type.dtype).terms,
                       np.array([op.bias], np.int64), node.type.dtype)  # fmt: skip
+
+
+def _compared(x: Int, t: np.ndarray) -> str:
+    """The narrowest element that holds an operand and its thresholds."""
+    return element_for(Int(min(x.lo, int(t.min(initial=0))), max(x.hi, int(t.max(initial=0)))))
+
+
+def _width(node: Node) -> int:
+    return 8 * np.dtype(_compared(node.inputs[0].type.dtype, node.inputs[1].value)).itemsize
 
 
 def _wants_scaling(node: Node) -> bool:
