@@ -14,6 +14,9 @@ from ..context import Context, Tensor
 from ..isa import cast
 from ..program import Storage
 
+# Vectors of a run that are moved without a loop.
+_WRITTEN = 4
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -56,7 +59,7 @@ def move(
     delta = source.storage.offset - target.storage.offset
     with ExitStack() as stack:
         i, o = _loops(w, stack, loops)
-        for position in positions(w, stack, run.count, lanes, loops):
+        for position in positions(w, stack, run.count, lanes, loops, _WRITTEN):
             value = cast(w.load(x, i + position, lanes), target.storage.dtype)
             if delta:
                 kind = target.storage.dtype + (f"x{lanes}" if lanes > 1 else "")
@@ -65,11 +68,11 @@ def move(
     context.add("copy", w, loops[0].count if loops else -(-run.count // lanes))
 
 
-def positions(w, stack: ExitStack, count: int, lanes: int, loops):
-    """Where a run's vectors begin; the loop over them is entered on ``stack``."""
+def positions(w, stack: ExitStack, count: int, lanes: int, loops, most: int = 1):
+    """Where a run's vectors begin: ``most`` written out, or the one place of a loop entered on ``stack``."""
     blocks = -(-count // lanes)
-    if blocks == 1 and loops:
-        return [const(0, w.index)]
+    if blocks <= most and loops:
+        return [const(min(i * lanes, count - lanes), w.index) for i in range(blocks)]
     block = stack.enter_context(w.loop(w.size(blocks)) if loops else w.outer())
     if count % lanes == 0:
         return [w.let(block * lanes)]
@@ -122,7 +125,7 @@ def fill(context: Context, tensor: Tensor, start: int, axes: list[Axis], count: 
     element = w.load(w.table(np.full(lanes, value - tensor.storage.offset), dtype), 0, lanes)
     with ExitStack() as stack:
         _, o = _loops(w, stack, axes)
-        for position in positions(w, stack, count, lanes, axes):
+        for position in positions(w, stack, count, lanes, axes, _WRITTEN):
             w.store(y, o + position, element)
     context.add("fill", w, axes[0].count if axes else -(-count // lanes))
 
