@@ -125,6 +125,7 @@ def test_it_is_used_where_it_gains(monkeypatch):
     assert not _used((32, 32, 12), 16)
     assert not _used((32, 32, 16), 12)
     assert not _used((3, 32, 16), 16)
+    assert not _used((32, 32, 16), 16, weights=(-1, 1))
     monkeypatch.undo()
     assert not _used((8, 8, 64), 64)
 

@@ -71,6 +71,9 @@ def _takes(context: Context, group: Group) -> bool:
         return False
     if c % 8 or m % 8 or min(node.type.shape[:2]) < TILE or not products.takes(context, group):
         return False
+    if node.type.dtype.magnitude < 2**15:
+        # Sums of 16 bits take fewer instructions as they are (low.py).
+        return False
     largest = 128 * int(np.abs(node.inputs[1].value).sum((0, 1, 2)).max())
     return largest * LARGEST < 2**31 and _choice(context, group) is not None
 

@@ -159,7 +159,9 @@ class Product:
         w = context.writer()
         pv, pu = w.tensor(tiles.place(begin * c), "int16"), w.tensor(weights.place(), "int16")
         to = w.tensor(target.place(), "int32")
-        step = next(n for n in (16, 8) if c % n == 0)
+        zeros = w.table(np.zeros(self.height * width), "int32")
+        # Sixteen terms at once load in pairs, where registers hold them.
+        step = 16 if c % 16 == 0 and width == 8 else 8
         with (
             w.outer() as position,
             w.loop(w.size(m // width)) as block,
@@ -167,10 +169,10 @@ class Product:
         ):
             acc = w.array("int32", self.height * width)
             for i in range(0, self.height * width, 4):
-                w.store(acc, i, const(0, "int32x4"))
+                # Zeros from memory, as LDP takes two.
+                w.store(acc, i, w.load(zeros, i, 4))
             x = w.let((position * w.stride(space) + high * self.height) * c)
             y = w.let((position * m + block * width) * c)
-            # A loop even where it runs once: sums that begin at a known 0 would be put in another order.
             with w.loop(w.size(c // step)) as body:
                 self._body(w, pv, x + body * step, pu, y + body * (step * width), acc, step)
             out = w.let((position * w.stride(room) + high * self.height) * m + block * width)
