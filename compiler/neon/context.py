@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ir.graph import Const, Graph, Node, Value
 from ..ir.types import TensorType
+from .groups import Group
 from .isa import Core
 from .program import Call, Place, Region, Storage, fitting
 from .writer import Constants, Library, Writer
@@ -60,6 +61,8 @@ class Context:
     calls: list[Call] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     layer: str = ""
+    # Groups of a rule's own making: tensors are known by their nodes' ids.
+    made: list[Group] = field(default_factory=list)
 
     def __post_init__(self):
         self._known: dict[int, Tensor] = {}

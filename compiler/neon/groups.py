@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..ir.graph import Const, Graph, Node, Value
-from ..ir.ops import Add, BatchMatMul, Conv2d, Lookup, MatMul, Mul, Threshold
+from ..ir.ops import Add, BatchMatMul, Conv2d, ConvTranspose2d, Lookup, MatMul, Mul, Threshold
 
 ELEMENTWISE = (Add, Lookup, Mul, Threshold)
-ANCHORS = (BatchMatMul, Conv2d, MatMul)
+ANCHORS = (BatchMatMul, Conv2d, ConvTranspose2d, MatMul)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ from .elements import ELEMENTS
 from .pools import POOL, REDUCE
 from .products import PRODUCT
 from .rule import Rule
+from .transposed import TRANSPOSED
 from .winograd import WINOGRAD
 
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
@@ -40,7 +41,7 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     BatchMatMul: (plain.BATCH_MATMUL,),
     Concat: (moves.CONCAT,),
     Conv2d: (BITS, WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
-    ConvTranspose2d: (plain.CONV_TRANSPOSE,),
+    ConvTranspose2d: (TRANSPOSED, plain.CONV_TRANSPOSE),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),
     MatMul: (BITS, PRODUCT, plain.MATMUL),
