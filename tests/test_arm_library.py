@@ -4,6 +4,7 @@ import json
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,89 +22,10 @@ PI = "raspberrypi_4b"
 FUNCTIONS = ("context_size", "init", "run", "free")
 ZIG = [sys.executable, "-P", "-m", "ziglang"]
 
-# Two contexts in two threads, many times; each says the outputs of its own frame.
-TWO = """
-#include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include "image.h"
-#include "vector.h"
-
-static unsigned char memory[2][IMAGE_CONTEXT_BYTES] __attribute__((aligned(64)));
-static unsigned char other[VECTOR_CONTEXT_BYTES] __attribute__((aligned(64)));
-static int8_t input[2][IMAGE_INPUT_ELEMENTS], output[2][IMAGE_OUTPUT_ELEMENTS];
-static int differs[2];
-
-static void *work(void *given)
-{
-    int me = *(int *)given, i;
-    int8_t first[IMAGE_OUTPUT_ELEMENTS];
-    image_context *context = image_init(memory[me]);
-    image_run(context, input[me], first);
-    for (i = 0; i < 300; i++) {
-        image_run(context, input[me], output[me]);
-        differs[me] += memcmp(first, output[me], sizeof first) != 0;
-    }
-    image_free(context);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    FILE *file = fopen(argv[argc - 1], "rb");
-    int numbers[2] = {0, 1}, i, j;
-    int8_t x[VECTOR_INPUT_ELEMENTS], y[VECTOR_OUTPUT_ELEMENTS];
-    pthread_t threads[2];
-    if (fread(input, 1, sizeof input, file) != sizeof input || fread(x, 1, sizeof x, file) != sizeof x)
-        return 1;
-    for (i = 0; i < 2; i++)
-        pthread_create(&threads[i], 0, work, &numbers[i]);
-    for (i = 0; i < 2; i++)
-        pthread_join(threads[i], 0);
-    for (i = 0; i < 2; i++)
-        for (j = 0; j < IMAGE_OUTPUT_ELEMENTS; j++)
-            printf("%d ", output[i][j]);
-    vector_run(vector_init(other), x, y);
-    for (j = 0; j < VECTOR_OUTPUT_ELEMENTS; j++)
-        printf("%d ", y[j]);
-    printf("%d %d %d", differs[0], differs[1], image_context_size() <= IMAGE_CONTEXT_BYTES);
-    printf(" %d %d", image_init(0) == 0, image_init(memory[0] + 8) == 0);
-    image_free(0);
-    return 0;
-}
-"""
-
-# One inference with each buffer against memory that may not be touched: behind its end, then before it.
-FENCED = """
-#define _GNU_SOURCE
-#include <stdio.h>
-#include <sys/mman.h>
-#include "image.h"
-
-static int8_t *fenced(size_t size, int end)
-{
-    char *all = mmap(0, 3 << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + (1 << 16);
-    mprotect(all, 1 << 16, PROT_READ | PROT_WRITE);
-    return (int8_t *)(end ? all + (1 << 16) - size : all);
-}
-
-int main(void)
-{
-    int end, i;
-    for (end = 0; end < 2; end++) {
-        size_t bytes = (image_context_size() + 63) / 64 * 64;
-        int8_t *x = fenced(IMAGE_INPUT_ELEMENTS, end), *y = fenced(IMAGE_OUTPUT_ELEMENTS, end);
-        image_context *context = image_init(fenced(bytes, end));
-        for (i = 0; i < IMAGE_INPUT_ELEMENTS; i++)
-            x[i] = i * 5 % 8;
-        image_run(context, x, y);
-        image_free(context);
-        for (i = 0; i < IMAGE_OUTPUT_ELEMENTS; i++)
-            printf("%d ", y[i]);
-    }
-    return 0;
-}
-"""
+# Programs that link the libraries.
+PROGRAMS = Path(__file__).parent / "arm"
+TWO = (PROGRAMS / "two_contexts.c").read_text()
+FENCED = (PROGRAMS / "fenced.c").read_text()
 
 
 @pytest.fixture(scope="module")

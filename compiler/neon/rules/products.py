@@ -204,7 +204,7 @@ class Tile:
         read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
         tiles = -(-shape.pixels // self.pixels)
         with ExitStack() as stack:
-            row = column = const(0, w.index)
+            row = const(0, w.index)
             if shape.rows > 1:
                 row = stack.enter_context(w.outer())
             if source not in (None, shape):
@@ -213,25 +213,37 @@ class Tile:
                 tile = stack.enter_context(w.loop(w.size(self.count)))
             else:
                 tile = const(0, w.index)
-            if tiles > 1 or shape.rows == 1:
-                index = stack.enter_context(w.loop(w.size(tiles)) if shape.rows > 1 else w.outer())
-                column = index * self.pixels
-                if shape.pixels % self.pixels:
-                    column = w.let(tirx.min(column, w.stride(shape.pixels - self.pixels)))
+            column = self._column(w, stack, tiles)
             at = w.let(row * shape.row + column * shape.pixel)
             sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
             channel = w.let(tile * self.width + self.first)
-            # Several pixels' channels fill a vector of sixteen.
-            p = 0
-            while p < self.pixels:
-                w.pixels = next(n for n in (4, 2, 1) if n * self.width <= 16 and p + n <= self.pixels)
-                places = [(row, column + p + i) for i in range(w.pixels)]
-                vector = w.let(joined(*sums[p : p + w.pixels]))
+            for p, count in self._vectors():
+                w.pixels = count
+                places = [(row, column + p + i) for i in range(count)]
+                vector = w.let(joined(*sums[p : p + count]))
                 self.finish(w, elements, vector, channel, places, py, y, read, leaves)
-                p += w.pixels
         macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
         share = self.width * self.count / max(shape.channels, 1)
         context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
+
+    def _column(self, w, stack: ExitStack, tiles: int):
+        """The tile's first pixel; the loop over them is entered on ``stack``. The last one may overlap."""
+        shape = self.shape
+        if tiles == 1 and shape.rows > 1:
+            return const(0, w.index)
+        index = stack.enter_context(w.loop(w.size(tiles)) if shape.rows > 1 else w.outer())
+        column = index * self.pixels
+        if shape.pixels % self.pixels:
+            column = w.let(tirx.min(column, w.stride(shape.pixels - self.pixels)))
+        return column
+
+    def _vectors(self):
+        """(first pixel, pixels) whose channels fill a vector of sixteen."""
+        p = 0
+        while p < self.pixels:
+            count = next(n for n in (4, 2, 1) if n * self.width <= 16 and p + n <= self.pixels)
+            yield p, count
+            p += count
 
     def finish(self, w, elements, vector, channel, places, py, y: Tensor, read, leaves) -> None:
         """Functions and store of a few pixels' channels."""
