@@ -7,6 +7,7 @@ fit.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ from .sums import folded
 
 # Vectors of a sum written out without a loop, and of a run in a loop's body.
 _UNROLLED = 10
-_BODY = 12
+_BODY = 8
+# Chains of this many vectors are a loop's body each: of more, LLVM adds up the last sums first, and spills.
+_LONG = 3
 # A range of up to this many steps gains by a place around 0: two products of 4 bits fit a byte then.
 _CENTRED = range(4, 31)
 
@@ -59,15 +62,16 @@ class Low:
         ends = [lo - storage.offset, hi - storage.offset]
         if any(storage.border):
             ends.append(storage.fill - storage.offset)
+        self.flat = shape.runs * shape.blocks <= _UNROLLED
         self.least, self.most = self._bounds(min(ends), max(ends))
         self.chains = self._chains()
 
     def _bounds(self, lo: int, hi: int):
-        """Least and greatest product of every lane: (runs, blocks, BLOCK, channels)."""
+        """Least and greatest product of every lane: (runs, blocks, BLOCK, channels), one run where flat."""
         runs, length, m = self.weights.shape
         padded = np.zeros((runs, self.shape.blocks * BLOCK, m), np.int64)
         padded[:, :length] = self.weights
-        products = np.stack([padded * lo, padded * hi]).reshape(2, runs, -1, BLOCK, m)
+        products = np.stack([padded * lo, padded * hi]).reshape(2, 1 if self.flat else runs, -1, BLOCK, m)
         # With 0 in every range, whatever part of a chain fits where the whole does.
         return np.minimum(products.min(0), 0), np.maximum(products.max(0), 0)
 
@@ -79,7 +83,7 @@ class Low:
 
     def _chains(self) -> Chains:
         """The cheapest way that is exact."""
-        runs, blocks = self.shape.runs, self.shape.blocks
+        runs, blocks = self.least.shape[:2]
         for passes in range(runs, 0, -1):
             if runs % passes == 0 and self._held(blocks, passes):
                 return Chains(blocks, passes, self._held(blocks, passes))
@@ -87,7 +91,7 @@ class Low:
 
     def _held(self, length: int, runs: int = 1) -> int:
         """The largest magnitude in a lane of chains of so many vectors and runs; 0 where bytes overflow."""
-        missing = (0, 0), (0, -self.shape.blocks % length), (0, 0), (0, 0)
+        missing = (0, 0), (0, -self.least.shape[1] % length), (0, 0), (0, 0)
         sides = [np.pad(v, missing) for v in (self.least, self.most)]
         sums = [v.reshape(v.shape[0] // runs, runs, -1, length, v[0, 0].size).sum((1, 3)) for v in sides]
         least, most = sums[0].min(), sums[1].max()
@@ -121,10 +125,10 @@ class Low:
         passes = self.chains.passes
         if not passes:
             tile_.clear()
-            self._over(w, at, base, self.shape.runs, 0, tile_)
+            self._over(w, at, base, len(self.least), 0, tile_)
             return [w.let(v + bias) for v in tile_.folded()]
         totals = [bias] * pixels
-        for first in range(0, self.shape.runs, passes):
+        for first in range(0, len(self.least), passes):
             tile_.clear()
             self._over(w, at, base, passes, first, tile_)
             totals = [w.let(t + v) for t, v in zip(totals, tile_.folded(), strict=True)]
@@ -133,29 +137,38 @@ class Low:
     def _over(self, w, at, base, runs: int, first: int, tile: _Registers) -> None:
         """Some runs of the sum, written out where they are short."""
         blocks, row = self.shape.blocks, self.shape.blocks * BLOCK * tile.width
-        at, base = at + first * self.shape.run, base + first * row
-        if runs * blocks <= _UNROLLED or (runs == 1 and blocks <= _BODY):
-            for run in range(runs):
-                tile.add(at + run * self.shape.run, base + run * row, blocks)
-            return
-        with w.loop(w.size(runs)) as run:
-            start, weight = w.let(at + run * w.stride(self.shape.run)), w.let(base + run * row)
-            self._run(w, start, weight, tile)
+        if self.flat:
+            places = [r * self.shape.run + b * BLOCK for r in range(self.shape.runs) for b in range(blocks)]
+            tile.add(at, base, places)
+        elif runs == 1:
+            self._run(w, at + first * self.shape.run, base + first * row, tile)
+        else:
+            with w.loop(w.size(runs)) as run:
+                start = w.let(at + (first * self.shape.run + run * w.stride(self.shape.run)))
+                self._run(w, start, w.let(base + (first * row + run * row)), tile)
 
     def _run(self, w, start, weight, tile: _Registers) -> None:
         """All vectors of a run, a few at a time."""
-        blocks = self.shape.blocks
-        if blocks <= _BODY:
-            tile.add(start, weight, blocks)
-            return
-        unit = max(self.chains.length, 1) if not self.chains.passes else 2
-        body = min(range(unit, _BODY + 1, unit), key=lambda n: (blocks % n, -n))
-        bodies, rest = divmod(blocks, body)
-        with w.loop(w.size(bodies)) as body_:
-            tile.add(start + body_ * (body * BLOCK), weight + body_ * (body * BLOCK * tile.width), body)
+        bodies, rest = divmod(self.shape.blocks, self._body)
+        size = self._body * BLOCK
+        with ExitStack() as stack:
+            body = const(0, w.index)
+            if bodies > 1:
+                body = stack.enter_context(w.loop(w.size(bodies)))
+            if bodies:
+                places = range(0, size, BLOCK)
+                tile.add(start + body * size, weight + body * (size * tile.width), places)
         if rest:
-            done = bodies * body
-            tile.add(start + done * BLOCK, weight + done * BLOCK * tile.width, rest)
+            done = bodies * size
+            tile.add(start + done, weight + done * tile.width, range(0, rest * BLOCK, BLOCK))
+
+    @property
+    def _body(self) -> int:
+        """Vectors of a loop's body: whole chains, and no rest if that can be had."""
+        if not self.chains.passes and self.chains.length >= _LONG:
+            return self.chains.length
+        unit = 1 if self.chains.passes else max(self.chains.length, 1)
+        return min(range(unit, _BODY + 1, unit), key=lambda n: (self.shape.blocks % n, -n))
 
 
 class _Registers:
@@ -172,16 +185,15 @@ class _Registers:
         for i in range(self.pixels * self.width):
             self.w.store(self.sums, self.lanes * i, const(0, f"{self.element}x{self.lanes}"))
 
-    def add(self, at, weight, count: int) -> None:
-        """The products of ``count`` vectors of every pixel and channel, chain by chain."""
+    def add(self, at, weight, places) -> None:
+        """The products of the vectors at ``places`` of every pixel and channel, chain by chain."""
         step = 2 if self.chains.passes else max(self.chains.length, 1)
-        for block in range(0, count, step):
-            self._chain(at + block * BLOCK, weight + block * BLOCK * self.width, min(step, count - block))
+        for i in range(0, len(places), step):
+            self._chain(at, weight + i * BLOCK * self.width, places[i : i + step])
 
-    def _chain(self, at, weight, count: int) -> None:
-        w = self.w
-        x = [[w.load(self.px, at + (p * self.pixel + b * BLOCK), 16) for b in range(count)]
-             for p in range(self.pixels)]  # fmt: skip
+    def _chain(self, at, weight, places) -> None:
+        w, count = self.w, len(places)
+        x = [[w.load(self.px, at + (p * self.pixel + b), 16) for b in places] for p in range(self.pixels)]
         for c in range(self.width):
             for b in range(count):
                 taps = w.load(self.pw, weight + (b * self.width + c) * BLOCK, 16)
