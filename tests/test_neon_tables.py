@@ -80,6 +80,9 @@ def staircases():
     yield "of 34 bits", staircase(8, 255, (-(2**33), 2**33), bias=-128)
     yield "of 45 bits", staircase(8, 255, (-(2**44), 2**44), bias=-128)
     yield "16 bits out", staircase(4, 4095, (-(2**20), 2**20), bias=-2048)
+    for bias in (32700, 40000, -100000, 2**34):
+        yield f"15 from {bias} on", staircase(5, 15, (-3000, 3000), bias=bias)
+        yield f"300 from {bias} on", staircase(5, 300, (-3000, 3000), bias=bias)
     yield "bipolar", staircase(5, 1, (-1, 1, 2))
     yield "odd numbers", staircase(16, 15, (-401, 403, 2))
     yield "of one byte", staircase(16, 15, (-128, 127))

@@ -142,7 +142,7 @@ def _width(node: Node) -> int:
 
 
 def _wants_scaling(node: Node) -> bool:
-    return node.op.step == 1 and node.inputs[1].type.shape[1] > _FEW
+    return node.inputs[1].type.shape[1] > _FEW
 
 
 def _operand(value: Value, known: dict[int, Affine]) -> Affine:

@@ -7,6 +7,7 @@ from tvm import tirx
 
 from ..ir.graph import Node
 from ..ir.reach import channel_reach
+from ..ir.types import Int
 from .affine import Affine, computed, leaf
 from .builder import const, element_of
 from .floats import FloatScaling, float_scaling
@@ -18,13 +19,15 @@ from .writer import Writer
 
 # Offset of bytes that hold 0 .. 255.
 _UNSIGNED = 128
+# Bytes come from lanes of 16 bits, which their offset must not leave.
+_FAR = 2**15 - 256
 # Instructions an element of a scaling with a shift and an addition in front.
 _SHIFTED = 1.0
 
 
 def choose(node: Node) -> Scaling | FloatScaling | None:
     """The form of a threshold that takes the fewest instructions, or None where there is none."""
-    t, bias, x = node.inputs[1].value, node.op.bias, node.inputs[0].type.dtype
+    t, bias, x = node.inputs[1].value, _results(node).lo, node.inputs[0].type.dtype
     reach = channel_reach(node.inputs[0], len(t))
     plain = scaling(t, bias, x, reach, shifts=False)
     if plain is not None:
@@ -40,16 +43,31 @@ def choose(node: Node) -> Scaling | FloatScaling | None:
     return min(found, key=lambda f: f.cost, default=None)
 
 
+def _results(node: Node) -> Int:
+    """What a scaling gives: the threshold's results, or counts where those are steps or far from 0."""
+    kind, count = node.type.dtype, node.inputs[1].type.shape[1]
+    if node.op.step == 1 and (fitting(kind)[0] != "int8" or kind.magnitude < _FAR):
+        return kind
+    return Int(0, count)
+
+
 def rescaled(w: Writer, s: Scaling | FloatScaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
+    """The threshold's results by a scaling."""
+    found, step = _scaled(w, s, x, channel, lanes), node.op.step
+    start = np.array([node.op.bias - step * s.low])
+    return found.scaled(np.array([step]), node.type.dtype).shifted(start, node.type.dtype)
+
+
+def _scaled(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int) -> Affine:
     """A scaling's instructions; the result as bytes where its range allows."""
-    isa = w.isa
+    isa, kind = w.isa, Int(s.low, s.high)
     value = _shifted(w, s, x, channel, lanes)
-    element, offset = fitting(node.type.dtype)
+    element, offset = fitting(kind)
     quads = (_float_quads if isinstance(s, FloatScaling) else _quads)(w, s, value, channel, lanes)
     whole = joined(*quads)
     if element != "int8":
         clamped = _clamped(w, whole, s.low, s.high)
-        return leaf(clamped, 0, node.type.dtype)
+        return leaf(clamped, 0, kind)
     halves = cast_saturated(w, whole)
     if offset == _UNSIGNED:
         # Saturated to 0 .. 255; the highest bit turned over takes 128 off.
@@ -59,7 +77,7 @@ def rescaled(w: Writer, s: Scaling | FloatScaling, x: Affine, node: Node, channe
             halves = isa.add_saturating(halves, const(-offset, f"int16x{lanes}"))
         result = cast_saturated(w, halves)
     low, high = s.low - offset, s.high - offset
-    return leaf(w.let(_clamped(w, result, low, high)), offset, node.type.dtype)
+    return leaf(w.let(_clamped(w, result, low, high)), offset, kind)
 
 
 def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
