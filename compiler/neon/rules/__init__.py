@@ -26,6 +26,7 @@ from ...ir.ops import (
     Upsample,
 )  # fmt: skip
 from . import moves, plain
+from .batch import BATCH
 from .bits import BITS
 from .depthwise import DEPTHWISE
 from .elements import ELEMENTS
@@ -38,7 +39,7 @@ from .winograd import WINOGRAD
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     Add: (ELEMENTS,),
     ArgMax: (plain.ARG_MAX,),
-    BatchMatMul: (plain.BATCH_MATMUL,),
+    BatchMatMul: (BATCH, plain.BATCH_MATMUL),
     Concat: (moves.CONCAT,),
     Conv2d: (BITS, WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
     ConvTranspose2d: (TRANSPOSED, plain.CONV_TRANSPOSE),
