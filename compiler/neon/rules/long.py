@@ -9,7 +9,9 @@ from ..isa import Core, high, low
 from ..program import Storage
 from .products import BLOCK, Shape, even
 
-_UNROLLED = 3
+# Blocks of a sum that are written out; of longer ones, blocks of a loop's body. With 16 registers more would
+# spill.
+_WHOLE, _STEPS = {True: 9, False: 3}, {True: (6, 4, 3, 2, 1), False: (2, 1)}
 
 
 class Long:
@@ -59,18 +61,16 @@ class Long:
     def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):
         """Each pixel's sums, int32 vectors of 4 lanes."""
         acc = w.array("int32", pixels * width * 4)
-        for i in range(pixels * width):
-            w.store(acc, 4 * i, const(0, "int32x4"))
-        block = BLOCK * width
-        base = w.let(tile * (self.shape.runs * self.shape.blocks * block))
-        step = next(n for n in (2, 1) if self.shape.blocks % n == 0)
-        with w.loop(w.size(self.shape.runs)) as run:
-            start = w.let(at + run * w.stride(self.shape.run))
-            weight = w.let(base + run * w.stride(self.shape.blocks * block))
-            with w.loop(w.size(self.shape.blocks // step)) as body:
-                for b in range(step):
-                    self._block(w, px, start + (body * step + b) * BLOCK, pw,
-                                weight + (body * step + b) * block, acc, width, pixels)  # fmt: skip
+        base = w.let(tile * (self.shape.runs * self.shape.blocks * BLOCK * width))
+        if self.shape.runs * self.shape.blocks <= _WHOLE[self.core.wide]:
+            for i in range(0, pixels * width * 4, 4):
+                w.store(acc, i, const(0, "int32x4"))
+            for n in range(self.shape.runs * self.shape.blocks):
+                run, b = divmod(n, self.shape.blocks)
+                here = at + (run * self.shape.run + b * BLOCK)
+                self._block(w, px, here, pw, base + n * BLOCK * width, acc, width, pixels)
+        else:
+            self._looped(w, px, at, pw, base, acc, width, pixels)
         bias = w.load(pb, tile * width, 4)
         isa, out = w.isa, []
         for p in range(pixels):
@@ -78,6 +78,22 @@ class Long:
             total = isa.pairs(w.let(isa.pairs(four[0], four[1])), w.let(isa.pairs(four[2], four[3])))
             out.append(w.let(total + bias))
         return out
+
+    def _looped(self, w, px, at, pw, base, acc, width: int, pixels: int) -> None:
+        """Runs in a loop, and in it one of a few blocks at a time."""
+        # Zeros from memory, as LDP takes two.
+        zeros = w.table(np.zeros(pixels * width * 4), "int32")
+        for i in range(0, pixels * width * 4, 4):
+            w.store(acc, i, w.load(zeros, i, 4))
+        block = BLOCK * width
+        step = next(n for n in _STEPS[self.core.wide] if self.shape.blocks % n == 0)
+        with w.loop(w.size(self.shape.runs)) as run:
+            start = w.let(at + run * w.stride(self.shape.run))
+            weight = w.let(base + run * w.stride(self.shape.blocks * block))
+            with w.loop(w.size(self.shape.blocks // step)) as body:
+                for b in range(step):
+                    self._block(w, px, start + (body * step + b) * BLOCK, pw,
+                                weight + (body * step + b) * block, acc, width, pixels)  # fmt: skip
 
     def _block(self, w, px, at, pw, weight, acc, width: int, pixels: int) -> None:
         """Sixteen bytes of every pixel times those of every channel."""
