@@ -62,6 +62,7 @@ class BitSums:
         start: what sums start from: (classes of rows, classes of columns, channels of the tiles).
         scale: what a bit that differs takes off.
         sums_dtype: int16, or int32 where a start does not fit.
+        counts_dtype: what holds a count and one more.
     """
 
     def __init__(self, core: Core, node: Node, shape: Shape, initial: np.ndarray, tiles, first: int):
@@ -134,6 +135,11 @@ class Kept(BitSums):
 
     widths = (16, 8)
 
+    @property
+    def counts_dtype(self) -> str:
+        """Sixteen channels' trees end in bytes where those hold the sums."""
+        return "uint8" if self.width == 16 and self.bits < 255 else "int16"
+
     @cached_property
     def vectors(self) -> list[tuple[Piece, ...]]:
         """What each vector holds."""
@@ -203,6 +209,7 @@ class Streamed(BitSums):
     """Long sums: vectors of two pixels meet those of eight channels, one after another."""
 
     widths = (8,)
+    counts_dtype = "int16"
 
     @property
     def blocks(self) -> int:

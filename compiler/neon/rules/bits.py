@@ -16,7 +16,7 @@ import numpy as np
 from tvm import tirx
 
 from ...ir.graph import Node
-from ...ir.ops import Conv2d
+from ...ir.ops import Conv2d, Threshold
 from ...ir.types import Int, TensorType
 from ..builder import const
 from ..context import Context, Tensor
@@ -26,8 +26,9 @@ from ..isa import cast
 from ..program import Storage
 from .bit_sums import BYTE, Kept, Streamed, kept_vectors
 from .copies import fill_border, strides
+from .elements import store_pixels
 from .pack import pack_bits
-from .products import Shape, Tile, shape_of
+from .products import Shape, Tile, pixel_index, shape_of
 from .rule import Rule
 
 # Vectors of a pixel that stay in registers while channels pass by.
@@ -105,7 +106,8 @@ class _BitTile(Tile):
         elements = Elements(self.group, y.storage)
         w = self.context.writer()
         px = w.tensor(x.place(start), "int8")
-        pw, pb = w.table(maker.weights(), "int8"), w.table(maker.start, maker.sums_dtype)
+        pw, limits = w.table(maker.weights(), "int8"), self._limits(y)
+        pb = w.table(maker.start, maker.sums_dtype) if limits is None else w.table(limits, maker.counts_dtype)
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
         read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
         maker.prepare(w)
@@ -120,11 +122,34 @@ class _BitTile(Tile):
             counts = maker.counts(w, pixels, pw, tile)
             for p, count in enumerate(counts):
                 first = w.load(pb, starts[p] + tile * self.width, self.width)
+                if limits is not None:
+                    self._compare(w, count, first, channel, (row, column + p), py, y)
+                    continue
                 vector = w.let(first - cast(count, maker.sums_dtype) * const(maker.scale, first.ty.dtype))
                 self.finish(w, elements, vector, channel, [(row, column + p)], py, y, read, leaves)
         macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
         part = self.width * self.count / shape.channels
         self.context.add("bits", w, shape.rows if shape.rows > 1 else tiles, int(macs * min(part, 1.0)))
+
+    def _limits(self, y: Tensor) -> np.ndarray | None:
+        """Counts from which on a single threshold is not reached; None where there is more to be done."""
+        nodes = self.group.nodes
+        if len(nodes) != 1 or not isinstance(nodes[0].op, Threshold) or y.storage.dtype != "int8":
+            return None
+        t = nodes[0].inputs[1].value
+        if t.shape[1] != 1:
+            return None
+        m = self.maker.start.shape[-1]
+        row = np.broadcast_to(t[:, 0], (self.shape.channels,))[self.first : self.first + m]
+        row = np.pad(row, (0, m - len(row)))
+        return np.clip((self.maker.start - row) // self.maker.scale + 1, 0, self.maker.bits + 1)
+
+    def _compare(self, w, count, limit, channel, place, py, y: Tensor) -> None:
+        """One of two codes for each channel of a pixel."""
+        op, lanes = self.group.output.op, self.width
+        lower, upper = (const(v - y.storage.offset, f"int8x{lanes}") for v in (op.bias, op.bias + op.step))
+        result = tirx.Select(cast(count, self.maker.counts_dtype) < limit, upper, lower)
+        store_pixels(w, py, [w.let(pixel_index(place, y, self.shape) + channel)], w.let(result), self.valid)
 
     def _place(self, w, stack: ExitStack, tiles: int):
         """Row and first column of a tile, inside the loops over them."""

@@ -249,17 +249,17 @@ class Tile:
         """Functions and store of a few pixels' channels."""
         known = {id(self.group.anchor): elements.accumulator(vector)}
         for key, tensor in leaves.items():
-            at = [w.let(_pixel(place, tensor, self.shape) + channel) for place in places]
+            at = [w.let(pixel_index(place, tensor, self.shape) + channel) for place in places]
             # Behind the caller's own memory there may be none.
             reach = self.valid if tensor.region is Region.INPUT else self.width
             value = load_pixels(w, read[key], at, self.width, reach)
             known[key] = leaf(value, tensor.storage.offset, tensor.storage.type.dtype)
         result = elements.stored(w, known, channel, self.width * len(places))
-        to = [w.let(_pixel(place, y, self.shape) + channel) for place in places]
+        to = [w.let(pixel_index(place, y, self.shape) + channel) for place in places]
         store_pixels(w, py, to, result, self.valid)
 
 
-def _pixel(place, tensor: Tensor, shape: Shape):
+def pixel_index(place, tensor: Tensor, shape: Shape):
     """Index of a pixel's first channel behind the tensor's origin."""
     row, column = place
     steps = strides(tensor.storage)
