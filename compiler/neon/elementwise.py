@@ -104,11 +104,12 @@ class Elements:
     def _lookup(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
         table, d, range_ = node.inputs[1].value, node.inputs[0].type.dtype, node.type.dtype
         element, offset = fitting(range_)
-        if not w.core.wide or table.ndim == 2 or d.hi - d.lo >= _BYTES or element != "int8":
+        rows = table.reshape(-1, table.shape[-1])
+        if not w.core.wide or len(rows) > 1 or d.hi - d.lo >= _BYTES or element != "int8":
             index = computed(w, x, "int32", channel, lanes)
             return leaf(looked_up(w, node, index, channel, lanes), 0, range_)
         first = d.lo - node.op.lo
-        reached = table[first : first + d.hi - d.lo + 1]
+        reached = rows[0, first : first + d.hi - d.lo + 1]
         place = computed(w, x.shifted(np.array([-d.lo]), x.range), "int8", channel, lanes)
         index = reinterpret(place, f"uint8x{lanes}")
         # What a step leaves out may hold anything.
