@@ -71,7 +71,8 @@ def looked_up(w: Writer, node: Node, x, channel, lanes: int):
     places, results = w.array("int32", lanes), w.array(element, lanes)
     w.store(places, 0, x)
     with w.loop(w.size(lanes)) as lane:
-        row = const(0, w.index) if table.size == table.shape[-1] else w.channel_of(channel, lane, lanes) * table.shape[-1]
+        one_row = table.size == table.shape[-1]
+        row = const(0, w.index) if one_row else w.channel_of(channel, lane, lanes) * table.shape[-1]
         place = tirx.Cast(w.index, w.load(places, lane)) - lo
         w.store(results, lane, entries.at(row + place))
     return w.load(results, 0, lanes)
