@@ -25,6 +25,10 @@ IMAGES = [
     ((3, 3, 264), (3, 3), 10, (1, 1), (1, 1, 1, 1), 1, BIPOLAR),
     ((1, 9, 512), (1, 3), 9, (1, 2), (0, 1, 0, 1), 1, BINARY),
     ((3, 3, 48), (5, 5), 16, (1, 1), (2, 2, 2, 2), 1, BIPOLAR),
+    ((7, 9, 3), (3, 3), 16, (1, 1), (1, 1, 1, 1), 1, BIPOLAR),
+    ((11, 8, 5), (4, 3), 19, (2, 1), (2, 1, 0, 1), 2, BIPOLAR),
+    ((5, 2, 16), (1, 1), 8, (1, 1), (0, 0, 0, 0), 1, BINARY),
+    ((1, 9, 1), (1, 3), 40, (1, 2), (0, 1, 0, 1), 1, BINARY),
 ]
 # (rows, inputs, outputs, codes); the last one's vectors do not fit the counts of a byte
 MATRICES = [(1, 1024, 20, BIPOLAR), (5, 200, 16, BINARY), (3, 64, 33, BIPOLAR), (2, 8504, 9, BIPOLAR)]
@@ -88,9 +92,10 @@ def cases(seed: int) -> list[Case]:
     return [*made, residual_case(rng)]
 
 
-@pytest.mark.parametrize("core", ["cortex-a9", "cortex-a72", "cortex-a76"])
-def test_sums_of_single_bits_equal_the_reference(core, tmp_path):
-    batch = Batch(cases(5), core, tmp_path)
+@pytest.mark.parametrize(("core", "every"), [("cortex-a9", 2), ("cortex-a72", 1), ("cortex-a76", 3)])
+def test_sums_of_single_bits_equal_the_reference(core, every, tmp_path):
+    """Every way on Cortex-A72; some on the other cores, whose kernels differ in little."""
+    batch = Batch(cases(5)[::every], core, tmp_path)
     assert batch.differences() == {}
     for program in batch.programs:
         assert all(call.kernel.startswith("gwk_bits") for call in program.calls if call.macs)
@@ -102,7 +107,7 @@ def test_the_five_convolutions_are_exact_at_one_bit(tmp_path):
     batch = Batch([case], "cortex-a72", tmp_path)
     assert batch.differences() == {}
     bits = [c for c in lower(graph, CORES["cortex-a72"]).calls if c.kernel.startswith("gwk_bits")]
-    assert sum(c.macs for c in bits) == 7_520_256 - 442_368
+    assert sum(c.macs for c in bits) == 7_520_256
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,7 @@ def test_halves_share_vectors(runs, length, vectors):
 def test_few_bits_are_left_to_bytes():
     """Eight bits of a vector's 128 are not worth three instructions."""
     x = input_of("x", (4, 4, 8), *BIPOLAR)
-    conv = Node(Conv2d(), (x, Const(np.ones((1, 1, 8, 16), int))))
+    conv = Node(Conv2d(), (x, Const(np.ones((1, 1, 8, 7), int))))
     assert not any(
         c.kernel.startswith("gwk_bits") for c in lower(Graph((x,), (conv,)), CORES["cortex-a72"]).calls
     )

@@ -19,12 +19,13 @@ from ...ir.graph import Node
 from ...ir.ops import Conv2d, Threshold
 from ...ir.types import Int, TensorType
 from ..builder import const
-from ..context import Context, Tensor
+from ..context import Border, Context, Tensor
 from ..elementwise import Elements
 from ..groups import Group
 from ..isa import cast
 from ..program import Storage
 from .bit_sums import BYTE, Kept, Streamed, kept_vectors
+from .bit_windows import Windows, in_windows, window_bits, window_shape
 from .copies import fill_border, strides
 from .elements import store_pixels
 from .pack import pack_bits
@@ -41,31 +42,47 @@ def _takes(context: Context, group: Group) -> bool:
     """Whether both operands are single bits in whole bytes, and enough of them to a sum."""
     node = group.anchor
     x, w = node.inputs[0].type, node.inputs[1].value
-    if not (x.dtype.bipolar or x.dtype == Int(0, 1)) or not x.shape or x.shape[-1] % BYTE:
+    if not (x.dtype.bipolar or x.dtype == Int(0, 1)) or not x.shape:
         return False
     if isinstance(node.op, Conv2d) and (node.op.groups != 1 or node.op.dilations[1] != 1):
         return False
     bits = prod(w.shape[:-1])
     if not (np.abs(w) == 1).all() or bits >= 2**14:
         return False
-    return bits >= _WORTH * kept_vectors(node)
+    if in_windows(node):
+        return True
+    return x.shape[-1] % BYTE == 0 and bits >= _WORTH * kept_vectors(node)
+
+
+def _wishes(context: Context, group: Group):
+    """Zeros around an image whose windows are packed."""
+    node = group.anchor
+    if in_windows(node) and any(node.op.pads):
+        yield node.inputs[0], Border(node.op.pads, 0)
 
 
 def _emit(context: Context, group: Group) -> None:
     """Activations packed, then a call for each width of channel tile."""
     node = group.anchor
-    pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
-    x = _packed(context, context.tensor(node.inputs[0]), pads)
     leaves = {id(v): context.tensor(v) for v in group.leaves}
+    x, shape, kind = _operand(context, node)
     y = context.result(group.output)
-    shape = _shape(node, x)
     initial = Elements(group, y.storage).initial
-    kind = Kept if kept_vectors(node) <= _KEPT else Streamed
     first = 0
     for tiles in _tiles(shape.channels, kind.widths):
         maker = kind(context.core, node, shape, initial, tiles, first)
         _BitTile(context, group, shape, maker, tiles, first).emit(x, 0, y, leaves)
         first += tiles[0] * tiles[1]
+
+
+def _operand(context: Context, node: Node):
+    """The activations' bits, the product's shape over them, and how sums are made."""
+    pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
+    if in_windows(node):
+        x = context.bordered(node.inputs[0], Border(pads, 0))
+        return window_bits(context, node, x), window_shape(node), Windows
+    x = _packed(context, context.tensor(node.inputs[0]), pads)
+    return x, _shape(node, x), Kept if kept_vectors(node) <= _KEPT else Streamed
 
 
 def _tiles(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -164,4 +181,4 @@ class _BitTile(Tile):
         return row, column
 
 
-BITS = Rule(_emit, _takes, fuses=True)
+BITS = Rule(_emit, _takes, _wishes, fuses=True)

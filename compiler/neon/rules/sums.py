@@ -46,15 +46,18 @@ class Tree:
         count: how many vectors come, 8 or 16.
         bound: the largest value of a lane.
         whole: the largest sum of a vector's lanes.
+        shared: sums that each vector holds, side by side; ``count`` is of sums. With two, all fit bytes.
     """
 
-    def __init__(self, w, count: int, bound: int, whole: int):
+    def __init__(self, w, count: int, bound: int, whole: int, shared: int = 1):
         self.w = w
-        merges, self.bytes = count.bit_length() - 1, 0
+        merges, self.bytes = (count // shared).bit_length() - 1, 0
         while self.bytes < merges and min(bound << (self.bytes + 1), whole) <= 255:
             self.bytes += 1
         # Sixteen lanes are halved four times; widening halves them, too.
         self.merges = merges if count == 16 and self.bytes == 4 else 3
+        if shared == 2:
+            self.bytes = 4
         self._open: list[tuple[int, object]] = []
 
     def add(self, vector) -> None:
