@@ -19,6 +19,7 @@ from gatewright.compiler.ir.ops import (
     ReduceSum,
     Reshape,
     Slice,
+    SpaceToDepth,
     SumPool,
     Transpose,
     Upsample,
@@ -42,6 +43,7 @@ from random_layers import (
 _RANGES = [(-1, 1, 2), (0, 1, 1), (0, 3, 1), (-4, 3, 1), (0, 15, 1), (-8, 7, 1), (-3, 3, 2), (-128, 127, 1)]
 _MOST_ELEMENTS = 100
 _MOST_PRODUCTS = 32
+_MOVERS = Transpose | Reshape | SpaceToDepth
 
 
 def random_dag(seed: int) -> Graph:
@@ -55,7 +57,7 @@ def random_dag(seed: int) -> Graph:
             value = threshold(rng, value)
         while value.type.size > _MOST_ELEMENTS:
             value = _less(rng, value)
-    if all(isinstance(node.op, Transpose | Reshape) for node in Graph((x,), (value,)).nodes()):
+    if all(isinstance(node.op, _MOVERS) for node in Graph((x,), (value,)).nodes()):
         value = threshold(rng, value)  # moved elements may lie as they were, and leave nothing to do
     return Graph((x,), (_last(rng, value),), f"dag {seed}")
 
