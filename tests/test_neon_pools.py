@@ -5,7 +5,7 @@ import pytest
 
 from arm_bench import Batch, Case
 from gatewright.compiler.ir.graph import Const, Graph, Node, Value, input_of
-from gatewright.compiler.ir.ops import Add, MaxPool, ReduceSum, SumPool, Threshold
+from gatewright.compiler.ir.ops import Add, Conv2d, MaxPool, ReduceSum, SumPool, Threshold
 from gatewright.compiler.neon.isa import CORES
 from gatewright.sim.qemu import by_function
 from graph_builder import arrays
@@ -27,7 +27,8 @@ WINDOWS = [
 # shape, axes
 SUMS = [
     ((7, 9, 16), (0, 1)), ((7, 9, 3), (0, 1)), ((5, 6, 8), (2,)), ((5, 6, 8), (0,)), ((33,), (0,)),
-    ((4, 12), (1,)), ((12, 4), (0,)), ((4, 6, 7), (1, 2)),
+    ((4, 12), (1,)), ((12, 4), (0,)), ((4, 6, 7), (1, 2)), ((3, 37), (1,)), ((4, 5, 6, 7), (1,)),
+    ((4, 5, 6, 7), (0, 2)), ((2, 900), (1,)), ((3, 5, 2), (1,)), ((5, 3), (1,)),
 ]  # fmt: skip
 
 
@@ -49,14 +50,23 @@ def _cases() -> list[Case]:
     for i, (shape, *window, values) in enumerate(WINDOWS):
         for op in (MaxPool(*window), SumPool(*window)):
             x = input_of("x", shape, *values)
-            cases.append(_case(rng, x, Node(op, (x,)), i % 2 == 0))
-            # Behind a layer of its own, whose result gets the border that the pool wants.
-            inner = Node(Add(), (x, Const(rng.integers(-9, 9, shape[-1]))))
-            cases.append(_case(rng, x, Node(op, (inner,)), i % 2 == 1))
+            # Behind a layer of its own the pool reads a border that this writes around its result.
+            inner = Node(Add(), (x, Const(rng.integers(-9, 9, shape[-1])))) if i % 3 else x
+            cases.append(_case(rng, x, Node(op, (inner,)), i % 2 == 0))
     for i, (shape, axes) in enumerate(SUMS):
         x = input_of("x", shape, *(BYTE, SIGNED, SHIFTED, WORD)[i % 4])
         cases.append(_case(rng, x, Node(ReduceSum(axes), (x,)), i % 2 == 0))
+    # A sum of an image that a convolution wants a border of, and one that gets a border itself.
+    x, z = input_of("x", (4, 5, 8), *BYTE), input_of("z", (3, 4, 5, 8), *BYTE)
+    a = Node(Add(), (x, Const(np.array([3]))))
+    cases.append(Case(Graph((x,), (_conv(rng, a), Node(ReduceSum((0,)), (a,)), Node(ReduceSum((2,)), (a,)))),
+                      (arrays(rng, x.type, 4),)))  # fmt: skip
+    cases.append(Case(Graph((z,), (_conv(rng, Node(ReduceSum((0,)), (z,))),)), (arrays(rng, z.type, 4),)))
     return cases
+
+
+def _conv(rng, x: Value) -> Node:
+    return Node(Conv2d((1, 1), (1, 1, 1, 1), (1, 1)), (x, Const(rng.integers(-9, 9, (3, 3, 8, 4)))))
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -14,7 +14,7 @@ from ..context import Border, Context, Tensor
 from ..groups import Group
 from ..isa import cast
 from ..program import fitting
-from .copies import lanes_for, positions, strides
+from .copies import copy_into, lanes_for, positions, strides
 from .rule import Rule
 
 # Taps written out without a loop.
@@ -50,27 +50,82 @@ def _pool(context: Context, group: Group) -> None:
     _windows(context, x, start, y, node.type.shape, steps, taps, isinstance(op, MaxPool))
 
 
-def _reduces_images(context: Context, group: Group) -> bool:
-    """Whether a sum over axes is one over whole images, channel by channel."""
-    node = group.output
-    x = node.inputs[0]
-    whole = len(x.type.shape) == 3 and node.op.axes == (0, 1) and x.type.shape[2] >= 4
-    return whole and node.type.dtype.magnitude < 2**30
+def _middle(group: Group) -> tuple[int, int, int] | None:
+    """A sum over neighbouring axes as the middle one of three: its length, and those of the others."""
+    shape, axes = group.output.inputs[0].type.shape, group.output.op.axes
+    if axes != tuple(range(axes[0], axes[-1] + 1)):
+        return None
+    return prod(shape[: axes[0]]), prod(shape[axes[0] : axes[-1] + 1]), prod(shape[axes[-1] + 1 :])
+
+
+def _reduces(context: Context, group: Group) -> bool:
+    """Whether the summed axes are neighbours, what is summed lies in vectors, and sums fit 32 bits."""
+    sizes = _middle(group)
+    if sizes is None or group.output.type.dtype.magnitude >= 2**30:
+        return False
+    return sizes[2] >= 4 or (sizes[2] == 1 and sizes[1] >= 4)
 
 
 def _reduce(context: Context, group: Group) -> None:
     node = group.output
-    x, y = context.tensor(node.inputs[0]), context.result(node)
-    (h, w, c), (row, pixel, _) = node.inputs[0].type.shape, strides(x.storage)
-    _windows(context, x, x.storage.origin, y, (1, 1, c), (0, 0), ((h, w), (row, pixel)), False)
+    x, result = context.tensor(node.inputs[0]), context.result(node)
+    y = context.temporary(context.storage(node.type)) if any(result.storage.border) else result
+    outer, count, inner = _middle(group)
+    if len(node.inputs[0].type.shape) == 3 and node.op.axes == (0, 1):
+        (h, w, c), (row, pixel, _) = node.inputs[0].type.shape, strides(x.storage)
+        _windows(context, x, x.storage.origin, y, (1, 1, c), (0, 0), ((h, w), (row, pixel)), False)
+    elif inner > 1:
+        x = _dense(context, x)
+        taps = ((1, count), (0, inner))
+        _windows(context, x, 0, y, (outer, 1, inner), (count * inner, 0), taps, False, (inner, 0))
+    else:
+        _sum_rows(context, _dense(context, x), y, outer, count)
+    if y is not result:
+        copy_into(context, y, result)
 
 
-def _windows(context: Context, x: Tensor, start: int, y: Tensor, shape, steps, taps, most: bool) -> None:
-    """``shape`` windows, ``steps`` elements apart, of ``taps``: (counts, elements from one to the next)."""
+def _dense(context: Context, x: Tensor) -> Tensor:
+    """The tensor without a border."""
+    if not any(x.storage.border):
+        return x
+    dense = context.temporary(context.storage(x.storage.type))
+    copy_into(context, x, dense)
+    return dense
+
+
+def _sum_rows(context: Context, x: Tensor, y: Tensor, rows: int, count: int) -> None:
+    """Sums of ``count`` neighbouring elements each."""
+    lanes, w = lanes_for(count), context.writer()
+    px, py = w.tensor(x.place(), x.storage.dtype), w.tensor(y.place(), y.storage.dtype)
+    wide = _summing(x, -(-count // lanes))
+    with w.outer() as row:
+        start, acc, total = w.let(row * w.stride(count)), w.array(wide, lanes), w.array("int32", 1)
+        w.store(acc, 0, const(0, f"{wide}x{lanes}"))
+        with w.loop(w.size(count // lanes)) as block:
+            value = w.load(px, w.let(start + block * lanes), lanes)
+            w.store(acc, 0, acc.at(0, lanes) + cast(value, wide))
+        # Each element's offset, and those of the result.
+        w.store(total, 0, const(x.storage.offset * count - y.storage.offset))
+        for lane in range(lanes):
+            w.store(total, 0, total.at(0) + cast(acc.at(lane), "int32"))
+        if count % lanes:
+            with w.loop(w.size(count % lanes), count - count % lanes) as i:
+                w.store(total, 0, total.at(0) + cast(px.at(start + i), "int32"))
+        w.store(py, row, cast(total.at(0), y.storage.dtype))
+    context.add("sum_rows", w, rows)
+
+
+def _windows(
+    context: Context, x: Tensor, start: int, y: Tensor, shape, steps, taps, most: bool, to=None
+) -> None:
+    """``shape`` windows, ``steps`` elements apart, of ``taps``: (counts, elements from one to the next).
+
+    ``to``: elements of the result from one to the next where they are not those of an image.
+    """
     (kh, kw), (down, across) = taps
     lanes = lanes_for(shape[2])
     target = y.storage
-    to = strides(target) if len(target.type.shape) == 3 else (0, 0, 1)
+    to = to or (strides(target) if len(target.type.shape) == 3 else (0, 0))
     w = context.writer()
     px, py = w.tensor(x.place(start), x.storage.dtype), w.tensor(y.place(target.origin), target.dtype)
     wide = x.storage.dtype if most else _summing(x, kh * kw)
@@ -121,4 +176,4 @@ def _fits(context: Context, group: Group) -> bool:
 
 
 POOL = Rule(_pool, _fits, _wishes)
-REDUCE = Rule(_reduce, _reduces_images)
+REDUCE = Rule(_reduce, _reduces)
