@@ -121,8 +121,9 @@ def _way(bits: int, channels: int, size: int = 3):
 
 
 def test_chains_stay_in_bytes_as_long_as_weights_allow():
-    """Two bits: the whole sum, then a row of the kernel; four bits: a few vectors; five: none."""
-    assert (_way(2, 16).length, _way(2, 16).passes) == (3, 3)
+    """Two bits: the whole sum, flat or row by row, then one row; four bits: a few vectors; five: none."""
+    assert (_way(2, 16).length, _way(2, 16).passes) == (9, 1)
+    assert (_way(2, 32).length, _way(2, 32).passes) == (6, 3)
     assert _way(2, 128).passes == 1
     assert _way(4, 64).passes == 0
     assert _way(5, 64).length == 0
