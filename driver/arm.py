@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import ToolError
 from ..hw.flow import tools
+from ..sim.mca import MODELS, Estimate
 from . import verify
-from .arm_run import Counts, count, run_frames
+from .arm_run import Counts, count, estimate, run_frames
 from .cross import Cross, cross, simulator
 from .data import output_decoding
 from .elf_sizes import code_bytes
 from .project import EXAMPLE, Library, Placed, describe_library
 
 if TYPE_CHECKING:
-    from ..boards.schema import Board
+    from ..boards.schema import Board, Processor
     from ..compiler.neon.program import Program
     from .compile import Job
 
@@ -36,6 +37,7 @@ class Arm:
     program: Program
     code_bytes: int | None = None
     counts: Counts | None = None
+    estimate: Estimate | None = None
     context_bytes: int = 0
 
 
@@ -139,11 +141,11 @@ def verify_stage(job: Job) -> None:
         values = run_frames(job.project, job.graph, data.frames)
         right = verify.accuracy(output_decoding(job.graph).apply(values), data.labels)
         job.executors.append(
-            verify.entry(
-                f"ARM library ({core})", "integer graph", values, job.reference, right, data.origin
-            )
+            verify.entry(f"ARM library ({core})", "integer graph", values, job.reference, right, data.origin)
         )
         arm.counts = count(job.project, data.frames[:1])
+        if arm.counts and core in MODELS:
+            arm.estimate = estimate(job.project, arm.counts, _functions(arm).values())
 
 
 def report(job: Job) -> dict | None:
@@ -162,6 +164,7 @@ def report(job: Job) -> dict | None:
         "arena_bound_bytes": program.arena_bound,
         "context_bytes": arm.context_bytes,
         "instructions": counts.instructions if counts else None,
+        "cycles": _cycles(arm.estimate, job.board.processor),
         "calls": [
             {"kernel": c.kernel, "layer": c.layer, "macs": c.macs, "trips": c.trips} for c in program.calls
         ],
@@ -169,16 +172,34 @@ def report(job: Job) -> dict | None:
     }
 
 
+def _cycles(found: Estimate | None, processor: Processor) -> dict | None:
+    """Estimated cycles of an inference, and how long they take on the board."""
+    if found is None:
+        return None
+    return {
+        "estimate": round(found.cycles),
+        "milliseconds": found.cycles / (processor.clock_mhz * 1e3),
+        "clock_mhz": processor.clock_mhz,
+        "model": MODELS[processor.core],
+        "modelled": found.modelled,
+    }
+
+
 def _kernels(arm: Arm) -> list[dict]:
     """Each kernel: how often it is called, and its instructions in an inference."""
-    from ..compiler.neon.c_source import kernel_name
-
     counted = arm.counts.functions if arm.counts else {}
     calls = [c.kernel for c in arm.program.calls]
     return [
-        {"name": k, "calls": calls.count(k), "instructions": counted.get(kernel_name(arm.name, k))}
-        for k in dict.fromkeys(calls)
+        {"name": k, "calls": calls.count(k), "instructions": counted.get(function)}
+        for k, function in _functions(arm).items()
     ]
+
+
+def _functions(arm: Arm) -> dict[str, str]:
+    """The kernels in order of their first call, and what each is called in the library."""
+    from ..compiler.neon.c_source import kernel_name
+
+    return {c.kernel: kernel_name(arm.name, c.kernel) for c in arm.program.calls}
 
 
 def used_tools(job: Job) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from ..compiler.ir.graph import Graph
 from ..errors import InputError, ToolError
-from ..sim.qemu import ArmRun, by_function, run_arm
+from ..hw.flow import tools
+from ..sim.mca import Estimate, estimate_cycles
+from ..sim.qemu import ArmRun, NoPluginError, by_function, run_arm
 from .project import EXAMPLE, Library, Placed, Project
 
 # Repeats of the two runs whose difference is counted.
@@ -20,10 +23,11 @@ _SHORT, _LONG = 1, 3
 
 @dataclass(frozen=True)
 class Counts:
-    """Instructions of one inference: all, and by function."""
+    """Instructions of one inference: all, and by function; ``run`` is a process that makes one."""
 
     instructions: int
     functions: dict[str, int]
+    run: ArmRun
 
 
 def run_frames(project: Project, graph: Graph, frames: np.ndarray) -> np.ndarray:
@@ -53,6 +57,7 @@ def count(project: Project, frame: np.ndarray) -> Counts | None:
 
     Raises:
         InputError: there is no library in the folder.
+        ToolError: the program failed.
     """
     library = project.library()
     if library.threads > 1:
@@ -63,14 +68,28 @@ def count(project: Project, frame: np.ndarray) -> Counts | None:
                 _run(project, library, frame, Path(scratch), repeats, counted=True)
                 for repeats in (_SHORT, _LONG)
             )
-    except ToolError:
-        # The same program has just run without the plugin.
+    except NoPluginError:
         return None
     binary = project.root / EXAMPLE
     before, after = by_function(binary, short), by_function(binary, long)
     more = {name: (n - before.get(name, 0)) // (_LONG - _SHORT) for name, n in after.items()}
     total = (long.instructions - short.instructions) // (_LONG - _SHORT)
-    return Counts(total, {name: n for name, n in more.items() if n})
+    return Counts(total, {name: n for name, n in more.items() if n}, short)
+
+
+def estimate(project: Project, counts: Counts, kernels: Collection[str]) -> Estimate | None:
+    """Cycles of one inference in ``kernels``, functions of the library; None where LLVM's tools are missing.
+
+    Raises:
+        InputError: there is no library in the folder.
+        ToolError: an LLVM tool failed.
+    """
+    try:
+        for name in ("llvm-mca", "llvm-objdump"):
+            tools.find(name)
+    except ToolError:
+        return None
+    return estimate_cycles(project.root / EXAMPLE, counts.run, cpu=project.library().core, functions=kernels)
 
 
 def _run(

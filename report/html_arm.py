@@ -2,7 +2,7 @@
 
 from .bars import share_bar
 from .markup import Markup, element, join, name, table
-from .words import UNKNOWN, count, kib, plural, share
+from .words import UNKNOWN, clean, count, figure, kib, plural, share
 
 _NUMBER = "number"
 _EXTRA = "number extra"  # left out on a phone
@@ -11,14 +11,22 @@ _EXTRA = "number extra"  # left out on a phone
 def arm_figures(report: dict) -> list[tuple[str, str | None, str, str | None]]:
     """The page's large figures: label, value, unit and the small print below."""
     arm, macs = report["arm"], report["model"]["macs"]
-    counted = arm["instructions"]
+    counted, cycles = arm["instructions"], arm["cycles"]
     rate = f"{macs / counted:,.2f} multiply-accumulates each" if counted and macs else None
     return [
         ("Instructions", count(counted) if counted is not None else None, "an inference", rate),
+        ("Estimated time", figure(cycles["milliseconds"]) if cycles else None, "ms", _modelled(cycles)),
         ("Code and constants", *_static(arm)),
         ("Arena", kib(arm["arena_bytes"]), "KiB", f"at least {kib(arm['arena_bound_bytes'])} KiB needed"),
         ("Threads", str(arm["threads"]), arm["core"], None),
     ]
+
+
+def _modelled(cycles: dict | None) -> str | None:
+    if not cycles:
+        return None
+    clock = f"{count(cycles['estimate'])} cycles at {figure(cycles['clock_mhz'])} MHz"
+    return f"{clock}, by llvm-mca with the pipeline of {clean(cycles['model'])}"
 
 
 def _static(arm: dict) -> tuple[str | None, str, str]:

@@ -106,9 +106,13 @@ def _arm_facts(arm: dict) -> list[tuple[str, str]]:
     code = UNKNOWN if arm["code_bytes"] is None else f"{kib(arm['code_bytes'])} KiB"
     arena = f"{kib(arm['arena_bytes'])} KiB, at least {kib(arm['arena_bound_bytes'])} KiB needed"
     threads = f", {plural(arm['threads'], 'thread')}" if arm["threads"] > 1 else ""
+    cycles = arm["cycles"]
+    time = f"{figure(cycles['milliseconds'])} ms, {count(cycles['estimate'])} cycles" if cycles else UNKNOWN
+    source = f" by llvm-mca's {clean(cycles['model'])}" if cycles else ""
     return [
         ("Library", f"lib{arm['library']} for {clean(arm['core'])}{threads}"),
         ("Work", UNKNOWN if counted is None else f"{count(counted)} instructions an inference"),
+        ("Estimate", f"{time}{source}"),
         ("Code", f"{code}, and {kib(arm['constant_bytes'])} KiB of constants"),
         ("Arena", arena),
     ]

@@ -31,6 +31,10 @@ _NO_PROGRAM = "/no such program"
 _ILLEGAL = 128 + signal.SIGILL
 
 
+class NoPluginError(ToolError):
+    """Instructions cannot be counted: this qemu loads no plugin, or none can be built for it."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Instructions that qemu translated together: ``sizes`` holds the bytes of each, 2 or 4."""
@@ -87,7 +91,8 @@ def run_arm(
 
     Raises:
         InputError: ``binary`` is no program for ARM.
-        ToolError: qemu is missing, has no such core or no plugins, or the program failed or took too long.
+        NoPluginError: counts are wanted, and there is no plugin that counts.
+        ToolError: qemu is missing, has no such core, or the program failed or took too long.
     """
     elf = read_elf(binary)
     qemu = tools.find("qemu-aarch64" if elf.machine == "aarch64" else "qemu-arm")
@@ -179,8 +184,15 @@ def _plugin(qemu: tools.Tool) -> Path:
     """The plugin built for this qemu; kept between runs, and replaced whole so that parallel runs agree.
 
     Raises:
-        ToolError: qemu has no plugins, none of the APIs that qemu_count.c speaks, or the build failed.
+        NoPluginError: qemu has no plugins, none of the APIs that qemu_count.c speaks, or the build failed.
     """
+    try:
+        return _built(qemu)
+    except ToolError as error:
+        raise NoPluginError(str(error)) from error
+
+
+def _built(qemu: tools.Tool) -> Path:
     cc = tools.find("cc")
     key = repr((_SOURCE.read_text(), qemu.argv, qemu.version, cc.argv, cc.version, _FLAGS))
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gatewright"

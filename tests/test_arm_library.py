@@ -13,9 +13,12 @@ from driver_models import PYNQ, image_net, outputs, saved, source_frames, vector
 from gatewright.__main__ import main
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
+from gatewright.driver import arm_run
 from gatewright.driver.cross import cross
+from gatewright.driver.project import Project
+from gatewright.errors import ToolError
 from gatewright.report import render, validate
-from gatewright.sim.qemu import run_arm
+from gatewright.sim.qemu import NoPluginError, run_arm
 
 IMAGE, VECTOR = image_net(), vector_net()
 PI = "raspberrypi_4b"
@@ -95,7 +98,13 @@ def test_the_report_tells_sizes_and_instructions(pi):
     assert 0.5 * arm["instructions"] < inside < arm["instructions"]
     assert sum(k["calls"] for k in arm["kernels"]) == len(arm["calls"])
     assert sum(c["macs"] for c in arm["calls"]) == report["model"]["macs"]
+    cycles = arm["cycles"]
+    assert (cycles["model"], cycles["clock_mhz"]) == ("cortex-a57", 1500)
+    assert 0.25 * inside < cycles["estimate"] < 10 * inside
+    assert cycles["milliseconds"] == pytest.approx(cycles["estimate"] / 1.5e6, rel=0.01)
+    assert cycles["modelled"] > 0.9
     page = render(report)
+    assert f"{cycles['estimate']:,} cycles at 1,500 MHz, by llvm-mca with the pipeline of cortex-a57" in page
     assert "Where the instructions go" in page
     assert f"{arm['instructions']:,}" in page
     assert arm["kernels"][0]["name"] in page.replace("<wbr>", "")
@@ -115,6 +124,31 @@ def test_threads_give_the_same_integers(pynq, tmp_path, capsys):
     assert "instructions_per_inference" not in said
     arm = report_of(pynq)["arm"]
     assert (arm["threads"], arm["instructions"], arm["core"]) == (3, None, "cortex-a9")
+    assert arm["cycles"] is None
+
+
+def test_only_a_missing_plugin_leaves_the_count_out(pi, monkeypatch):
+    """Any other failure of the counted run is one."""
+    frame = np.zeros((1, *IMAGE.inputs[0].type.shape), int)
+
+    def fails(error):
+        def run(*given, **options):
+            raise error
+
+        monkeypatch.setattr(arm_run, "run_arm", run)
+
+    fails(NoPluginError("qemu: no plugin"))
+    assert arm_run.count(Project(pi), frame) is None
+    fails(ToolError("qemu: example must end within 1 s, not later"))
+    with pytest.raises(ToolError, match=r"^qemu: example must end within 1 s, not later$"):
+        arm_run.count(Project(pi), frame)
+
+
+def test_without_llvm_there_is_no_estimate(pi, monkeypatch):
+    """A compile needs neither llvm-mca nor llvm-objdump."""
+    counts = arm_run.count(Project(pi), np.zeros((1, *IMAGE.inputs[0].type.shape), int))
+    monkeypatch.setenv("PATH", "")
+    assert arm_run.estimate(Project(pi), counts, ["x"]) is None
 
 
 def test_no_frames(pi, tmp_path, capsys):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gatewright.errors import ToolError
-from gatewright.sim.mca import Estimate, block_cycles, estimate_cycles
+from gatewright.sim.mca import MODELS, Estimate, block_cycles, estimate_cycles
 from gatewright.sim.qemu import run_arm
 
 A64, A32 = "aarch64-linux-gnu", "armv7-linux-gnueabihf"
@@ -121,6 +121,17 @@ def test_a_loop_with_its_branch():
     """
     slow, fast = (block_cycles(body, triple=A64, cpu=cpu) for cpu in ("cortex-a53", "cortex-a72"))
     assert 2 <= fast < slow < 40
+
+
+@pytest.mark.parametrize(("cpu", "triple"), CORES)
+def test_the_model_named_is_the_one_used(cpu, triple):
+    """Latencies that tell the models apart: the core takes as long as the one named, and not as others."""
+    words = ["mul x1, x1, x1", "ldr x1, [x1]", "fmul d0, d0, d0"] if triple == A64 else [
+        "mul r1, r1, r1", "ldr r1, [r1]", "vmul.f64 d0, d0, d0",
+    ]  # fmt: skip
+    others = ["cortex-a53", "cortex-a57"] if triple == A64 else ["cortex-a9", "cortex-a57"]
+    taken = {core: [block_cycles(w, triple=triple, cpu=core) for w in words] for core in (*others, cpu)}
+    assert [core for core in others if taken[core] == taken[cpu]] == [MODELS[cpu]]
 
 
 def test_features_are_the_cores_own_unless_told():

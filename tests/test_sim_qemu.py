@@ -11,7 +11,7 @@ import pytest
 
 from gatewright.errors import InputError, ToolError
 from gatewright.sim.elf import read_elf
-from gatewright.sim.qemu import MARK, by_function, run_arm
+from gatewright.sim.qemu import MARK, NoPluginError, by_function, run_arm
 
 TARGETS = {"aarch64": ("aarch64-linux-musl", "cortex-a72"), "arm": ("arm-linux-musleabihf", "cortex-a9")}
 
@@ -252,5 +252,5 @@ def test_qemu_without_plugins_says_what_to_install(program, tmp_path, monkeypatc
         r"^qemu: qemu-aarch64 8\.1\.2 must load plugins to count instructions, not refuse them\. Install a "
         r"dynamically linked qemu-user \(Debian 12: qemu-user, not qemu-user-static\)\. It says:\n  unknown"
     )
-    with pytest.raises(ToolError, match=rule):
+    with pytest.raises(NoPluginError, match=rule):
         run_arm(program, ["loop", "5"], cpu="cortex-a72", counted=True)
