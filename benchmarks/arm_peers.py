@@ -5,7 +5,9 @@
 Sets the rivals up in WORK: a Debian for arm64 that is only unpacked, and their wheels (needs apt-get, dpkg
 and the network once). Then runs them and what gatewright makes of the same file under the same simulated
 core. DIR (or the environment variable GATEWRIGHT_DATA) holds models/. What WORK holds of the rivals' counts
-is not measured again. Exits with 1 where a bar is missed. An hour of one core, most of it for compiling ours.
+is not measured again. The page has every network and core; ours is measured for those of --only and --cpus,
+core by core, and the page written after each. Exits with 1 where one misses its bar. An hour of one core,
+most of it for compiling ours.
 """
 
 import argparse
@@ -29,14 +31,14 @@ from arm_peers_tools.sysroot import WHEELS, Sysroot, sysroot
 PAGE = Path(__file__).parents[1] / "docs" / "arm-peers.md"
 
 
-def measure(network: Network, cpu: str, system: Sysroot, args: argparse.Namespace) -> Row:
-    """One row: the rival's count, and ours unless only the rivals are wanted."""
+def measure(network: Network, cpu: str, system: Sysroot, args: argparse.Namespace, both: bool) -> Row:
+    """One row: the rival's count, and ours where both are wanted."""
     given = network.make(args.data, args.work)
     rival = rival_count(
         system, network.runtime, given, cpu, args.work / "counts" / f"{network.name}-{cpu}.json"
     )
     row = (network.title, cpu, network.runtime, macs(given.model), rival.mean, network.bar)
-    if args.rivals_only:
+    if not both:
         return Row(*row)
     mine = ours(given, cpu)
     theirs = codes(given.model, rival.output)
@@ -66,17 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.work.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     system = sysroot(args.work)
-    rows = []
-    for network in NETWORKS:
-        for cpu in args.cpus if network.name in args.only else ():
-            rows.append(measure(network, cpu, system, args))
-            console.print(f"{network.name} {cpu}: {rows[-1]}", highlight=False, markup=False)
     versions = {**WHEELS, "qemu": tools.find("qemu-aarch64").version}
-    text = page(rows, versions, (WARM, WARM + COUNTED))
+    rows = {(n, cpu): measure(n, cpu, system, args, both=False) for n in NETWORKS for cpu in BOARDS}
+    chosen = [(n, cpu) for cpu in args.cpus for n in NETWORKS if n.name in args.only and not args.rivals_only]
+    for network, cpu in chosen:
+        row = rows[network, cpu] = measure(network, cpu, system, args, both=True)
+        console.print(f"{network.name} {cpu}: {row}", highlight=False, markup=False)
+        _write(page(rows.values(), versions, (WARM, WARM + COUNTED)), args.write)
+    text = page(rows.values(), versions, (WARM, WARM + COUNTED))
+    _write(text, args.write)
     print(text)
-    if args.write:
+    return 0 if all(rows[each].met for each in chosen) else 1
+
+
+def _write(text: str, wanted: bool) -> None:
+    if wanted:
         PAGE.write_text(text, encoding="utf-8")
-    return 0 if args.rivals_only or all(row.met for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The page that arm_peers.py writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _HEAD = """# Instructions per inference on ARM, against LiteRT and ONNX Runtime
@@ -52,8 +52,9 @@ class Row:
         return self.ratio is not None and self.ratio <= self.bar
 
 
-def page(rows: Sequence[Row], versions: Mapping[str, str], lengths: tuple[int, int]) -> str:
+def page(rows: Iterable[Row], versions: Mapping[str, str], lengths: tuple[int, int]) -> str:
     """The page for measured rows; ``lengths`` are the two run lengths."""
+    rows = list(rows)
     unmeasured = _UNMEASURED if any(row.ours is None for row in rows) else ""
     head = _HEAD.format(**versions, warm=lengths[0], total=lengths[1], unmeasured=unmeasured)
     return head + "".join(_line(row) for row in rows)
