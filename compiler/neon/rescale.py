@@ -29,9 +29,11 @@ def choose(node: Node) -> Scaling | FloatScaling | None:
     """The form of a threshold that takes the fewest instructions, or None where there is none."""
     t, bias, x = node.inputs[1].value, _results(node).lo, node.inputs[0].type.dtype
     reach = channel_reach(node.inputs[0], len(t))
-    plain = scaling(t, bias, x, reach, shifts=False)
-    if plain is not None:
-        return plain
+    # TensorFlow Lite adds its zero point last: where it is the lowest result, counts lie on a line through 0.
+    for low in (bias, 0) if bias else (bias,):
+        plain = scaling(t, low, x, reach, shifts=False)
+        if plain is not None:
+            return plain
     floats = float_scaling(t, bias, x, reach)
     if floats is not None and floats.cost <= _SHIFTED:
         return floats
