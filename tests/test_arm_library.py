@@ -1,5 +1,6 @@
 """A network as an ARM library: built as users build it, run under qemu, equal to the integer graph."""
 
+import io
 import json
 import struct
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from driver_models import PYNQ, image_net, outputs, saved, source_frames, vector_net
 from gatewright.__main__ import main
@@ -17,7 +19,7 @@ from gatewright.driver import arm_run
 from gatewright.driver.cross import cross
 from gatewright.driver.project import Project
 from gatewright.errors import ToolError
-from gatewright.report import render, validate
+from gatewright.report import render, show, validate
 from gatewright.sim.qemu import NoPluginError, run_arm
 
 IMAGE, VECTOR = image_net(), vector_net()
@@ -105,6 +107,9 @@ def test_the_report_tells_sizes_and_instructions(pi):
     assert cycles["modelled"] > 0.9
     page = render(report)
     assert f"{cycles['estimate']:,} cycles at 1,500 MHz, by llvm-mca with the pipeline of cortex-a57" in page
+    console = Console(file=io.StringIO(), width=80)
+    show(report, console)
+    assert f"{cycles['estimate']:,} cycles by llvm-mca's cortex-a57" in console.file.getvalue()
     assert "Where the instructions go" in page
     assert f"{arm['instructions']:,}" in page
     assert arm["kernels"][0]["name"] in page.replace("<wbr>", "")
