@@ -15,7 +15,8 @@ its own, both under qemu-aarch64 {qemu} with the same `-cpu`, one thread.
 - **ratio**: ours over the rival's; **bar** is what was asked for. **MAC/instr.**: multiplications of the
   integer graph over instructions.
 - **equal**: output codes that ours and the rival's have in common for one input. Ours are those of the
-  integer graph ([exactness](exactness.md)); the rivals round on their own.
+  integer graph ([exactness](exactness.md)); the rivals round on their own. The same ONNX Runtime on x86 has
+  as few codes in common with itself on ARM: 3, 2, 141, 192, 14 and 12 in the order below.
 - The rivals read the core's own /proc/cpuinfo and choose their kernels by it, as they do on a board.
 - int8 and uint8 are the codes of activations (`quantize_static`, symmetric and not); weights are int8 per
   channel and random, on which the number of instructions does not depend.
