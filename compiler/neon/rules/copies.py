@@ -15,7 +15,7 @@ from ..isa import cast
 from ..program import Storage
 
 # Vectors of a run that are moved without a loop.
-_WRITTEN = 4
+_WRITTEN = 8
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,8 @@ def _places(w, inner: ExitStack, counts, distances):
     if prod(counts) <= _UNROLLED:
         return [u * distances[0] + v * distances[1] for u in range(counts[0]) for v in range(counts[1])]
     u = inner.enter_context(w.loop(w.size(counts[0])))
+    if counts[1] <= _UNROLLED:
+        return [u * w.stride(distances[0]) + v * distances[1] for v in range(counts[1])]
     v = inner.enter_context(w.loop(w.size(counts[1])))
     return [u * w.stride(distances[0]) + v * w.stride(distances[1])]
 
