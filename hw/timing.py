@@ -147,7 +147,9 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
         slow = [QUICK_CLOCKS if d <= _QUICK_DEPTH and w == QUICK_CLOCKS else _CLOCKS
                 for d, w in zip(deep, waits, strict=True)]  # fmt: skip
         if slow == waits:
-            return deep, work.leaving(taken, interval)
+            # Where branches meet, a pipeline that stalled has kept its bubbles and holds fewer beats.
+            spare = len(deep) > 1
+            return [d + (spare and d > _QUICK_DEPTH) for d in deep], work.leaving(taken, interval)
         waits = slow
 
 
