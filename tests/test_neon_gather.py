@@ -8,7 +8,7 @@ from gatewright.compiler.ir.graph import Const, Graph, Node, input_of
 from gatewright.compiler.ir.ops import Conv2d, Threshold
 from gatewright.compiler.neon.isa import CORES
 from gatewright.compiler.neon.rules.gather import gathered
-from gatewright.compiler.neon.rules.products import Shape
+from gatewright.compiler.neon.rules.shapes import Shape
 from gatewright.sim.qemu import by_function
 from graph_builder import arrays
 

@@ -10,7 +10,7 @@ from gatewright.compiler.neon.isa import CORES
 from gatewright.compiler.neon.lower import lower
 from gatewright.compiler.neon.program import Storage
 from gatewright.compiler.neon.rules.low import Low, centre
-from gatewright.compiler.neon.rules.products import Shape
+from gatewright.compiler.neon.rules.shapes import Shape
 from low_bit_nets import five_convolutions
 
 BIPOLAR = (-1, 1, 2)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ir.graph import Const, Graph, Node, Value
 from ..ir.types import TensorType
+from .copies import copy_into, fill_border
 from .groups import Group
 from .isa import Core
 from .program import Call, Place, Region, Storage, fitting
@@ -117,8 +118,6 @@ class Context:
 
     def bordered(self, value: Value, border: Border) -> Tensor:
         """A tensor that has at least this border, copied if need be; and may be read a vector too far."""
-        from .rules.copies import copy_into, fill_border
-
         tensor = self.tensor(value)
         s = tensor.storage
         enough = all(a >= b for a, b in zip(s.border, border.widths, strict=True))
@@ -157,8 +156,6 @@ class Context:
 
     def result(self, value: Node) -> Tensor:
         """Memory for a node's result, its border filled."""
-        from .rules.copies import fill_border
-
         if id(value) in self._direct:
             return self._boundary(value, Region.OUTPUT, self._direct[id(value)])
         tensor = self.temporary(self.storage(value.type, self._wishes.get(id(value))))
@@ -169,8 +166,6 @@ class Context:
 
     def alias(self, node: Node) -> None:
         """A reshaped tensor is the same memory; one with a border, or at the program's edge, is copied."""
-        from .rules.copies import copy_into
-
         source = self.tensor(node.inputs[0])
         if any(source.storage.border):
             dense = self.temporary(self.storage(node.inputs[0].type))
@@ -201,8 +196,6 @@ class Context:
 
     def finish_outputs(self) -> None:
         """Outputs that are inputs, constants, or read inside as well are copied out."""
-        from .rules.copies import copy_into
-
         for index, value in enumerate(self.graph.outputs):
             if id(value) in self._direct:
                 self.outputs.append(self._known[id(value)])

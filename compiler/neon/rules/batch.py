@@ -9,9 +9,9 @@ from tvm import tirx
 
 from ..builder import const
 from ..context import Context, Tensor
+from ..copies import lanes_for, strides
 from ..groups import Group
 from ..isa import cast, part, spread
-from .copies import lanes_for, strides
 from .rule import Rule
 
 # Elements of a row of the first operand that are loaded together.

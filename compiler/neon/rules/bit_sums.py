@@ -13,7 +13,7 @@ from ...ir.graph import Node
 from ...ir.ops import Conv2d
 from ..builder import const
 from ..isa import Core, joined, population, reinterpret
-from .products import Shape, runs_of
+from .shapes import Shape, runs_of
 from .sums import Tree, folded
 
 BYTE = 8

@@ -12,11 +12,11 @@ from ...ir.ops import Conv2d
 from ...ir.types import Int, TensorType
 from ..builder import const
 from ..context import Context, Tensor
+from ..copies import strides
 from ..isa import joined
 from ..program import Storage
 from .bit_sums import BYTE, VECTOR, BitSums, differing
-from .copies import strides
-from .products import Shape, runs_of
+from .shapes import Shape, runs_of
 from .sums import Tree
 
 # Rows of a window, and elements of each: sixteen bits for a row.

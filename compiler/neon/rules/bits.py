@@ -20,17 +20,18 @@ from ...ir.ops import Conv2d, Threshold
 from ...ir.types import Int, TensorType
 from ..builder import const
 from ..context import Border, Context, Tensor
+from ..copies import fill_border, strides
 from ..elementwise import Elements
 from ..groups import Group
 from ..isa import cast
 from ..program import Storage
 from .bit_sums import BYTE, Kept, Streamed, kept_vectors
 from .bit_windows import Windows, in_windows, window_bits, window_shape
-from .copies import fill_border, strides
 from .elements import store_pixels
 from .pack import pack_bits
-from .products import Shape, Tile, pixel_index, shape_of
+from .products import Tile, pixel_index
 from .rule import Rule
+from .shapes import Shape, shape_of
 
 # Vectors of a pixel that stay in registers while channels pass by.
 _KEPT = 12

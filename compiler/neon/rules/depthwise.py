@@ -16,12 +16,13 @@ from ...ir.graph import Node
 from ..affine import leaf
 from ..builder import const
 from ..context import Border, Context, Tensor
+from ..copies import strides
 from ..elementwise import Elements
 from ..groups import Group
 from ..program import fitting
-from .copies import strides
 from .elements import load_lanes, store_lanes
 from .rule import Rule
+from .taps import maker_for
 
 # What a sum in 32 bits may reach, its start and its offset's share included.
 _SUM = 2**30
@@ -113,8 +114,6 @@ class _Kernel:
     """The kernel of one layer."""
 
     def __init__(self, context: Context, group: Group, layer: Layer, x: Tensor):
-        from .taps import maker_for
-
         self.context, self.group, self.layer, self.x = context, group, layer, x
         self.weights = group.anchor.inputs[1].value[:, :, 0, :].astype(np.int64)
         self.maker = maker_for(context.core, layer, self.weights, x.storage)

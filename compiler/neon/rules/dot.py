@@ -9,7 +9,7 @@ import numpy as np
 from ..builder import const
 from ..isa import Core, reinterpret, spread
 from ..program import Storage
-from .products import BLOCK, Shape, even
+from .shapes import BLOCK, Shape, even
 
 _QUAD = 4
 # Blocks of a sum written out: the weights of more lie farther off than LDP reaches.

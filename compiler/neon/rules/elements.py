@@ -9,10 +9,10 @@ from ...ir.graph import Const, Node, Value
 from ..affine import leaf
 from ..builder import const
 from ..context import Context
+from ..copies import lanes_for, positions, strides
 from ..elementwise import Elements
 from ..groups import Group, elements_of
 from ..isa import joined, part, reinterpret
-from .copies import lanes_for, positions, strides
 from .rule import Rule
 
 

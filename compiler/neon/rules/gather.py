@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .products import BLOCK, Shape
+from .shapes import BLOCK, Shape
 
 # Bytes on the stack that a row's runs may take.
 _ROOM = 2**14

@@ -7,7 +7,7 @@ import numpy as np
 from ..builder import const
 from ..isa import Core, high, low
 from ..program import Storage
-from .products import BLOCK, Shape, even
+from .shapes import BLOCK, Shape, even
 
 # Blocks of a sum that are written out; of longer ones, blocks of a loop's body. With 16 registers more would
 # spill.

@@ -15,7 +15,7 @@ import numpy as np
 from ..builder import const
 from ..isa import Core, high, low
 from ..program import Storage
-from .products import BLOCK, Shape
+from .shapes import BLOCK, Shape
 from .sums import folded
 
 # Vectors of a sum written out without a loop, and of a run in a loop's body.

@@ -6,8 +6,8 @@ from itertools import accumulate
 
 from ...ir.ops.resample import DCR
 from ..context import Context
+from ..copies import Axis, fill, move, strides
 from ..groups import Group
-from .copies import Axis, fill, move, strides
 from .rule import Rule
 
 

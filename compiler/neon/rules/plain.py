@@ -11,9 +11,9 @@ from ...ir.types import Int
 from ..affine import element_for
 from ..builder import const
 from ..context import Context
+from ..copies import strides
 from ..groups import Group
 from ..isa import cast
-from .copies import strides
 from .rule import Rule
 
 

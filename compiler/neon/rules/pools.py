@@ -11,10 +11,10 @@ from ...ir.ops import MaxPool
 from ...ir.types import Int
 from ..builder import const
 from ..context import Border, Context, Tensor
+from ..copies import copy_into, lanes_for, positions, strides
 from ..groups import Group
 from ..isa import cast
 from ..program import fitting
-from .copies import copy_into, lanes_for, positions, strides
 from .rule import Rule
 
 # Taps written out without a loop.

@@ -8,7 +8,6 @@ a run's end are 0.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -18,88 +17,18 @@ from ...ir.ops import Conv2d
 from ..affine import leaf
 from ..builder import const
 from ..context import Border, Context, Tensor
+from ..copies import strides
 from ..elementwise import Elements
 from ..groups import Group
 from ..isa import joined
 from ..program import Region, fitting
-from .copies import strides
+from .dot import Dot
 from .elements import load_pixels, store_pixels
+from .gather import gather, gathered
+from .long import Long
+from .low import Low, centre
 from .rule import Rule
-
-BLOCK = 16
-# What a tile costs, and one whose pixels' rows are divided for.
-_PLAIN, _DIVIDED = 10, 11
-# Blocks of a sum written out without a loop; beyond, a loop of a few at a time.
-_UNROLLED = 9
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A product as tiles see it: rows of pixels; each pixel's sum is ``runs`` runs of ``length`` bytes.
-
-    Attributes:
-        rows, pixels: of the output.
-        row, pixel: bytes of the input from one output row, or pixel, to the next.
-        runs, run: how many runs a sum has, and bytes from one to the next; ``jumps`` where they are uneven.
-        length: bytes of a run.
-        channels: of the output.
-    """
-
-    rows: int
-    pixels: int
-    row: int
-    pixel: int
-    runs: int
-    run: int
-    length: int
-    channels: int
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of a run."""
-        return -(-self.length // BLOCK)
-
-
-def shape_of(node: Node, x: Tensor) -> Shape:
-    """The product's shape for an input with this storage (its border included)."""
-    storage = x.storage
-    if not isinstance(node.op, Conv2d):
-        k, m = node.inputs[1].type.shape
-        if any(storage.border):
-            h, w, _ = storage.type.shape
-            return Shape(h, w, storage.row, k, 1, 0, k, m)
-        pixels = node.type.size // m
-        return Shape(1, pixels, 0, k, 1, 0, k, m)
-    (kh, kw, c, m), op = node.inputs[1].type.shape, node.op
-    (oh, ow, _), (row, pixel, _) = node.type.shape, strides(storage)
-    if kh == 1 and kw == 1 and oh * op.strides[0] * row == row * oh and ow * op.strides[1] * pixel == row:
-        return Shape(1, oh * ow, 0, op.strides[1] * pixel, 1, 0, c, m)
-    return Shape(oh, ow, op.strides[0] * row, op.strides[1] * pixel, kh, op.dilations[0] * row, kw * c, m)
-
-
-def even(pixels: int, costs: dict[int, int]) -> int:
-    """A tile's pixels, of some numbers and what such a tile costs: the last tile overlaps the one before."""
-    return min(pixels, min(costs, key=lambda n: -(-pixels // n) * costs[n]))
-
-
-def in_rows(shape: Shape, y: Tensor) -> Shape:
-    """A flat product by rows of its result where that has a border: no pixel's row is divided for then."""
-    if shape.rows > 1 or not any(y.storage.border):
-        return shape
-    h, w, _ = y.storage.type.shape
-    by_row, flat = (n * -(-pixels // 4) for n, pixels in ((h, w), (1, h * w)))
-    if by_row * _PLAIN > flat * _DIVIDED:
-        return shape
-    return replace(shape, rows=h, pixels=w, row=w * shape.pixel)
-
-
-def runs_of(node: Node) -> np.ndarray:
-    """Weights (runs, length, channels), int64."""
-    w = node.inputs[1].value
-    if not isinstance(node.op, Conv2d):
-        return w[None]
-    kh, kw, c, m = w.shape
-    return w.reshape(kh, kw * c, m)
+from .shapes import Shape, in_rows, runs_of, shape_of
 
 
 def takes(context: Context, group: Group) -> bool:
@@ -130,8 +59,6 @@ def wishes(context: Context, group: Group):
 
 
 def _border(context: Context, node: Node) -> Border:
-    from .low import centre
-
     x = node.inputs[0].type.dtype
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
     return Border(pads, 0, None if context.core.dot else centre(x.lo, x.hi))
@@ -139,10 +66,6 @@ def _border(context: Context, node: Node) -> Border:
 
 def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
     """What makes a tile's sums in the fewest instructions."""
-    from .dot import Dot
-    from .long import Long
-    from .low import Low
-
     weights = runs_of(elements.group.anchor).reshape(shape.runs, shape.length, shape.channels)
     given = context.core, shape, weights, x.storage
     if context.core.dot:
@@ -153,8 +76,6 @@ def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
 
 def emit(context: Context, group: Group) -> None:
     """One call for each width of channel tile."""
-    from .gather import gathered
-
     node = group.anchor
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
     x = context.bordered(node.inputs[0], _border(context, node))
@@ -191,8 +112,6 @@ class Tile:
         self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor], source: Shape | None = None
     ) -> None:
         """``source``: the shape of the input where rows of it are to be gathered first."""
-        from .gather import gather
-
         shape, maker, context = self.shape, self.maker, self.context
         elements = Elements(self.group, y.storage)
         w = context.writer()

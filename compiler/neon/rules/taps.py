@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tvm import tirx
 
 from ..builder import const
 from ..isa import Core, cast, joined, part, reinterpret
 from ..program import Storage
-from .depthwise import Layer
+
+if TYPE_CHECKING:
+    from .depthwise import Layer
 
 # SDOT takes four bytes a lane.
 _QUAD = 4

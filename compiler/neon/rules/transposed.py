@@ -14,8 +14,8 @@ import numpy as np
 from ...ir.graph import Const, Node
 from ...ir.ops import Conv2d
 from ..context import Context
+from ..copies import Axis, move, strides
 from ..groups import Group
-from .copies import Axis, move, strides
 from .depthwise import DEPTHWISE
 from .products import PRODUCT
 from .rule import Rule

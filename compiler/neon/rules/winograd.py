@@ -15,10 +15,10 @@ from ...ir.graph import Node
 from ...ir.ops import Conv2d
 from ...ir.types import Int, TensorType
 from ..context import Border, Context, Tensor
+from ..copies import strides
 from ..groups import Group
 from ..program import Storage
 from . import products
-from .copies import strides
 from .room import room_beside
 from .rule import Rule
 from .winograd_kernels import (

@@ -26,10 +26,10 @@ from tvm import tirx
 from ..affine import leaf
 from ..builder import const
 from ..context import Context, Tensor
+from ..copies import strides
 from ..elementwise import Elements
 from ..groups import Group
 from ..isa import cast, joined, part, spread
-from .copies import strides
 from .elements import load_pixels, store_pixels
 
 TILE, WINDOW, TAPS = 4, 6, 3

@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tvm import tirx
 
-from ..builder import const
-from ..context import Context, Tensor
-from ..isa import cast
-from ..program import Storage
+from .builder import const
+from .isa import cast
+from .program import Storage
+
+if TYPE_CHECKING:
+    from .context import Context, Tensor
 
 # Vectors of a run that are moved without a loop.
 _WRITTEN = 8
