@@ -158,7 +158,7 @@ class Context:
         """Memory for a node's result, its border filled."""
         if id(value) in self._direct:
             return self._boundary(value, Region.OUTPUT, self._direct[id(value)])
-        tensor = self.temporary(self.storage(value.type, self._wishes.get(id(value))))
+        tensor = self.temporary(self.wished(value))
         self._known[id(value)] = tensor
         if any(tensor.storage.border):
             fill_border(self, tensor)

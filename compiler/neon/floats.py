@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ir.reach import Reach
 from ..ir.types import Int
+from .requantize import LANE, NEVER, equals, line_through
 
 _CANDIDATES = 33
 # Exceptions a row may have, and instructions an element: of the test for a row that is searched, and of that.
@@ -15,8 +16,6 @@ _MOST = 4
 _TEST, _SEARCH = 0.2, 100
 # Units in the last place by which a factor may lie outside what real numbers would allow.
 _ULPS = 3
-_NEVER = -(2**31)
-_LANE = 2**31 - 1
 _LARGEST = 2**21
 
 
@@ -73,7 +72,7 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> Floa
         reach: least and greatest x of each row, where that is less than ``x``.
     """
     t = np.asarray(t, dtype=np.int64)
-    if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 4 or bias + t.shape[1] > 2**20:
+    if t.shape[1] < 2 or x.step != 1 or x.magnitude > LANE // 4 or bias + t.shape[1] > 2**20:
         return None
     low, high = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     rows = [_row(row, bias, lo, hi) for row, lo, hi in zip(t, low.tolist(), high.tolist(), strict=True)]
@@ -85,7 +84,7 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> Floa
     for n in searched:
         rows[n] = 0, np.float32(0), []
     offsets, factors, exceptions = zip(*rows, strict=True)
-    wrong = np.full((len(t), most), _NEVER, dtype=np.int64)
+    wrong = np.full((len(t), most), NEVER, dtype=np.int64)
     change = np.zeros_like(wrong)
     for n, each in enumerate(exceptions):
         for i, (place, delta) in enumerate(each):
@@ -97,7 +96,7 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> Floa
     ends = np.stack([low, high]) + whole.offset
     # ARMv7 rounds by adding a large number: products must stay below it.
     small = bool((np.abs(ends * whole.factor.astype(np.float64)) < _LARGEST).all())
-    return whole if small and _equal(whole, t, bias, (low, high)) else None
+    return whole if small and equals(whole, t, bias, (low, high)) else None
 
 
 def _cost(most: int, searched: int, rows: int) -> float:
@@ -119,12 +118,11 @@ def _row(row: np.ndarray, bias: int, lo: int, hi: int):
         return 2**30, np.float32(value / 2**30), []
     if len(at) < 2 or at[-1] == at[0]:
         return None
-    design = np.stack([results - 0.5, np.ones(len(results))], axis=1)
-    (_, start), *_ = np.linalg.lstsq(design, at - 0.5, rcond=None)
+    _, centre = line_through(at, results)
     points = np.unique(np.concatenate([at, at - 1]))
     want = bias + np.searchsorted(row, points, side="right")
     best = None
-    for offset in (round(-start) + d for d in (0, 1, -1)):
+    for offset in (round(centre) + d for d in (0, 1, -1)):
         found = _factor(at + offset, results, points + offset, want)
         if found is not None and (best is None or len(found[1]) < len(best[2])):
             best = (offset, *found)
@@ -153,11 +151,3 @@ def _factor(first, results, points, want):
     wrong = results[:, best] != want
     deltas = want[wrong] - results[wrong, best]
     return factors[best], list(zip(points[wrong].tolist(), deltas.tolist(), strict=True))
-
-
-def _equal(found: FloatScaling, t: np.ndarray, bias: int, ends: Reach) -> bool:
-    """Whether results are right around every threshold and at both ends; between, they never fall."""
-    low, high = (np.asarray(v)[:, None] for v in ends)
-    points = np.clip(np.concatenate([t - 2, t - 1, t, t + 1, low, high], axis=1), low, high)
-    want = bias + np.stack([np.searchsorted(row, p, side="right") for row, p in zip(t, points, strict=True)])
-    return bool((found.apply(points.T) == want.T).all())

@@ -9,14 +9,14 @@ from ..ir.reach import Reach
 from ..ir.types import Int
 
 # What a signed 32-bit lane holds, and what the factor of SQRDMULH may be.
-_LANE = 2**31 - 1
+LANE = 2**31 - 1
 # How far the offset may lie from where the slope puts it, in units of the operand.
 _NEAR = 6
 # Values of x for which a float's own rounding may put the result one lower than the line.
 _LATE = 2
 
 # No operand is this large.
-_NEVER = -(2**31)
+NEVER = -(2**31)
 # Offset, factor, shift, and operands for which the result is one more.
 _Line = tuple[int, int, int, tuple[int, ...]]
 
@@ -84,7 +84,7 @@ def scaling(
         exceptions: whether to look for lines that a few operands do not lie on, instead of exact ones.
     """
     t = np.asarray(t, dtype=np.int64)
-    if t.shape[1] < 2 or x.step != 1 or x.magnitude > _LANE // 2:
+    if t.shape[1] < 2 or x.step != 1 or x.magnitude > LANE // 2:
         return None
     ends = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
@@ -93,11 +93,11 @@ def scaling(
         rows = _rows(t, bias, ranges, left, rounding, early)
         if rows:
             offset, factor, shift = (np.array(v, dtype=np.int64) for v in list(zip(*rows, strict=True))[:3])
-            more = np.full((len(t), early), _NEVER, dtype=np.int64)
+            more = np.full((len(t), early), NEVER, dtype=np.int64)
             for row, (*_, values) in zip(more, rows, strict=True):
                 row[: len(values)] = values
             found = Scaling(left, offset, factor, shift, *rounding, bias, bias + t.shape[1], more)
-            if _equal(found, t, bias, ends):
+            if equals(found, t, bias, ends):
                 return found
     return None
 
@@ -136,7 +136,7 @@ def _row(
     at = row[inside]
     if not len(at):
         return _constant(bias + int((row <= x.lo).sum()))
-    slope, centre = _line(at, results)
+    slope, centre = line_through(at, results)
     if slope <= 0:
         return None
     shift = int(np.clip(-np.ceil(np.log2(slope / 2**left)), 0, 30))
@@ -146,7 +146,7 @@ def _row(
         offset = around + (step + 1) // 2 * (1 if step % 2 else -1)
         found = _factor(at, results, offset, shift, left, rounding, early)
         reach = max(abs((x.lo << left) + offset), abs((x.hi << left) + offset))
-        if found is not None and reach <= _LANE:
+        if found is not None and reach <= LANE:
             return offset, found[0], shift, found[1]
     return None
 
@@ -156,7 +156,7 @@ def _constant(result: int) -> _Line:
     return (2**30 if result >= 0 else -(2**30)), max(2 * abs(result), 1), 0, ()
 
 
-def _line(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
+def line_through(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
     """Slope, and the x to add so that result 0 is at 0, from where the results change."""
     if len(at) == 1:
         return 1.0, float(results[0] - 0.5 - at[0])
@@ -183,7 +183,7 @@ def _factor(
     if np.any((last == 0) & (bound <= 0)):
         return None
     plus, minus = last > 0, last < 0
-    high = int((-(-bound[plus] // last[plus]) - 1).min(initial=_LANE))
+    high = int((-(-bound[plus] // last[plus]) - 1).min(initial=LANE))
     low = int((bound[minus] // last[minus] + 1).max(initial=1))
     if low > high:
         return None
@@ -210,9 +210,9 @@ def _best(first, bound, candidates, early: int) -> tuple[int, tuple[int, ...]] |
     return int(candidates[best]), tuple(int(v) for v in first[late[:, best]])
 
 
-def _equal(found: Scaling, t: np.ndarray, bias: int, ends: Reach) -> bool:
-    """Whether results are right around every threshold and at both ends; between, they never fall."""
+def equals(found, t: np.ndarray, bias: int, ends: Reach) -> bool:
+    """Whether ``found.apply`` is right around every threshold and at both ends; between, it never falls."""
     low, high = (np.asarray(v)[:, None] for v in ends)
-    points = np.clip(np.concatenate([t, t - 1, t + 1, low, high], axis=1), low, high)
+    points = np.clip(np.concatenate([t - 2, t - 1, t, t + 1, low, high], axis=1), low, high)
     want = bias + np.stack([np.searchsorted(row, p, side="right") for row, p in zip(t, points, strict=True)])
     return bool((found.apply(points.T) == want.T).all())

@@ -38,24 +38,31 @@ def count_by_search(w: Writer, x, t: np.ndarray, channel, lanes: int):
     table = table_of(w, t)
     values, counts = w.array(element_of(x), lanes), w.array("int32", lanes)
     w.store(values, 0, x)
-    # In memory, not named: TVM would put each name's value into the next, twice a step.
     found = w.array(w.index, 1)
     with w.loop(w.size(lanes)) as lane:
         base = const(0, w.index) if len(t) == 1 else w.channel_of(channel, lane, lanes) * count
         value = cast(w.load(values, lane), "int64")
-        w.store(found, 0, const(0, w.index))
-        step = 1 << (int(count).bit_length() - 1)
-        while step:
-            place = found.at(0) + (step - 1)
-            threshold = table.at(base + tirx.min(place, const(count - 1, w.index)))
-            reached = tirx.And(place < count, value >= cast(threshold, "int64"))
-            w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
-            step //= 2
+        search(w, found, table, base, count, value)
         number = found.at(0)
         if reached_by is not None:
             number = table_of(w, reached_by).at(number)
         w.store(counts, lane, tirx.Cast("int32", number))
     return w.load(counts, 0, lanes)
+
+
+def search(w: Writer, found, table, base, count: int, value) -> None:
+    """Leave in ``found`` how many of the ``count`` ascending elements from ``base`` on ``value`` reaches.
+
+    ``found`` is an array of one: TVM would put the values of names into one another, twice a step.
+    """
+    w.store(found, 0, const(0, w.index))
+    step = 1 << (int(count).bit_length() - 1)
+    while step:
+        place = found.at(0) + (step - 1)
+        threshold = table.at(base + tirx.min(place, const(count - 1, w.index)))
+        reached = tirx.And(place < count, value >= cast(threshold, element_of(value)))
+        w.store(found, 0, found.at(0) + tirx.Select(reached, const(step, w.index), const(0, w.index)))
+        step //= 2
 
 
 def table_of(w: Writer, values: np.ndarray):
