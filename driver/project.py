@@ -1,8 +1,10 @@
 """The folder that a compile leaves: where things are in it, and reading it back."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ..compiler.ir.graph import Graph
 from ..compiler.ir.io import load
@@ -16,6 +18,7 @@ EXAMPLE = "example"
 _LIBRARY_SCHEMA = "gatewright-library/1"
 _DTYPES = ("int8", "int16", "int32", "int64")
 _DESIGN_SCHEMA = "gatewright-design/1"
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,11 @@ class Project:
         Raises:
             InputError: there is no library in the folder, or its description is damaged.
         """
-        if not self.library_file.is_file():
-            raise InputError(
-                f"run: {self.root} holds no ARM library (no {self.library_file.name}). "
-                "Compile for a board with a processor, or with --target arm."
-            )
-        try:
-            return _library(json.loads(self.library_file.read_text()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"run: {self.library_file} must be a {_LIBRARY_SCHEMA} description, but is damaged "
-                f"({error!r}). Compile again."
-            ) from None
+        missing = (
+            f"run: {self.root} holds no ARM library (no {self.library_file.name}). "
+            "Compile for a board with a processor, or with --target arm."
+        )
+        return _described(self.library_file, missing, _LIBRARY_SCHEMA, _library)
 
     def graph(self) -> Graph:
         """The integer graph.
@@ -120,21 +116,11 @@ class Project:
         Raises:
             InputError: there is no hardware in the folder, or its description is damaged.
         """
-        if not self.design_file.is_file():
-            raise InputError(
-                f"run: {self.root} holds no hardware (no {self.design_file.name}). "
-                "Compile with --until rtl or further, or run --on reference."
-            )
-        try:
-            data = json.loads(self.design_file.read_text())
-            if data["schema"] != _DESIGN_SCHEMA:
-                raise ValueError(data["schema"])
-            return Interface(_stream(data["input"]), _stream(data["output"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"run: {self.design_file} must be a {_DESIGN_SCHEMA} description, but is damaged "
-                f"({error!r}). Compile again."
-            ) from None
+        missing = (
+            f"run: {self.root} holds no hardware (no {self.design_file.name}). "
+            "Compile with --until rtl or further, or run --on reference."
+        )
+        return _described(self.design_file, missing, _DESIGN_SCHEMA, _interface)
 
     def sources(self) -> list[Path]:
         """The accelerator's Verilog files, without the board's."""
@@ -145,9 +131,26 @@ class Project:
         return {path.name: path.read_text() for path in sorted(self.rtl.glob("*.mem"))}
 
 
+def _described(file: Path, missing: str, schema: str, read: Callable[[dict], _Read]) -> _Read:
+    """What ``read`` makes of a description; InputError where it is missing, damaged or of another schema."""
+    if not file.is_file():
+        raise InputError(missing)
+    try:
+        data = json.loads(file.read_text())
+        if data["schema"] != schema:
+            raise ValueError(data["schema"])
+        return read(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"run: {file} must be a {schema} description, but is damaged ({error!r}). Compile again."
+        ) from None
+
+
+def _interface(data: dict) -> Interface:
+    return Interface(_stream(data["input"]), _stream(data["output"]))
+
+
 def _library(data: dict) -> Library:
-    if data["schema"] != _LIBRARY_SCHEMA:
-        raise ValueError(data["schema"])
     name, core = str(data["name"]), str(data["core"])
     return Library(name, core, int(data["threads"]), _placed(data["input"]), _placed(data["output"]))
 
