@@ -3,6 +3,7 @@
 ``b`` is always a Builder.
 """
 
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from gatewright.compiler.ir.graph import Const, Value
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     Conv2d,
     MatMul,
@@ -42,12 +45,12 @@ def bias(b, columns: int) -> tuple[Const, ...]:
     return (b.const((columns,), -300, 300),) if b.integer(0, 1) else ()
 
 
-def _matmul(b):
+def _dense(op, b):
     x = b.pick(narrow)
     if x is None:
         return None
     m = b.integer(1, 4)
-    return MatMul(), x, weights(b, (x.type.shape[-1], m)), *bias(b, m)
+    return op(), x, weights(b, (x.type.shape[-1], m)), *bias(b, m)
 
 
 def window(b, size: tuple[int, int]):
@@ -78,6 +81,16 @@ def _conv2d(b):
     m = groups * b.integer(1, 2)
     w = weights(b, (*kernel, c // groups, m))
     return Conv2d(strides, pads, dilations, groups), x, w, *bias(b, m)
+
+
+def _adder_conv2d(b):
+    x = b.pick(lambda v: narrow(v, 3))
+    if x is None:
+        return None
+    kernel, strides, pads, dilations = window(b, x.type.shape[:2])
+    m = b.integer(1, 4)
+    w = weights(b, (*kernel, x.type.shape[2], m))
+    return AdderConv2d(strides, pads, dilations), x, w, *bias(b, m)
 
 
 def _maxpool(b):
@@ -146,8 +159,10 @@ def _transpose(b):
 
 
 MAKERS = {
-    MatMul: _matmul,
+    MatMul: partial(_dense, MatMul),
     Conv2d: _conv2d,
+    AdderMatMul: partial(_dense, AdderMatMul),
+    AdderConv2d: _adder_conv2d,
     Add: _elementwise(Add, 30, -40, 40),
     Mul: _elementwise(Mul, 8, -3, 3),
     Threshold: _threshold,

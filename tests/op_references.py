@@ -6,6 +6,8 @@ import numpy as np
 
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     BatchMatMul,
     Concat,
@@ -71,6 +73,27 @@ def conv2d(op, x, w, b=None):
             if at:
                 total += sum(int(x[(*at, first + c)]) * int(w[u, v, c, m]) for c in range(per_group))
         y[i, j, m] = total
+    return y
+
+
+def adder_matmul(op, x, w, b=None):
+    y = np.zeros((*x.shape[:-1], w.shape[1]), object)
+    for *lead, m in each(y.shape):
+        y[(*lead, m)] = int(b[m]) if b is not None else 0
+        for k in range(w.shape[0]):
+            y[(*lead, m)] -= abs(int(x[(*lead, k)]) - int(w[k, m]))
+    return y
+
+
+def adder_conv2d(op, x, w, b=None):
+    kh, kw, channels, m_all = w.shape
+    y = np.zeros((*_windows(op, (kh, kw), x.shape), m_all), object)
+    for i, j, m in each(y.shape):
+        y[i, j, m] = int(b[m]) if b is not None else 0
+        for u, v, at in taps(op, (kh, kw), x.shape, i, j):
+            y[i, j, m] -= sum(
+                abs((int(x[(*at, c)]) if at else 0) - int(w[u, v, c, m])) for c in range(channels)
+            )
     return y
 
 
@@ -228,6 +251,8 @@ def space_to_depth(op, x):
 
 REFERENCES = {
     MatMul: matmul,
+    AdderMatMul: adder_matmul,
+    AdderConv2d: adder_conv2d,
     Conv2d: conv2d,
     Add: _elementwise(lambda a, b: a + b),
     Mul: _elementwise(lambda a, b: a * b),

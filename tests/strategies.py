@@ -13,6 +13,8 @@ from gatewright.compiler.ir.graph import Graph, Node
 from gatewright.compiler.ir.ops import (
     OPS,
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     BatchMatMul,
     Concat,
@@ -71,6 +73,10 @@ _MORE_MOTIFS = (
     (Transpose, ReduceSum, Lookup, Reshape),
     (Transpose, SumPool, Upsample, MaxPool, Transpose),
     (Transpose, MatMul, ArgMax),
+    # Adder layers and what comes of their batch norm.
+    (AdderConv2d, Mul, Add, Threshold, MaxPool),
+    (Threshold, AdderConv2d, Threshold, AdderMatMul),
+    (Reshape, AdderMatMul, Add, Lookup),
 )
 
 # Float thresholds are drawn for inputs of up to 8 bits; more would only be slow.

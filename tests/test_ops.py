@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gatewright.compiler.ir.evaluate import trace
 from gatewright.compiler.ir.graph import Const, Graph, Input, Node
-from gatewright.compiler.ir.ops import OPS, Conv2d, MatMul
+from gatewright.compiler.ir.ops import OPS, AdderConv2d, AdderMatMul, Conv2d, MatMul
+from gatewright.compiler.ir.types import Int
 from graph_builder import Builder, arrays
 from op_references import REFERENCES, each, taps
 
@@ -47,26 +48,35 @@ def test_op_is_its_definition(op):
     check()
 
 
+def _adder_extremes(d: Int, w: np.ndarray, nearest: bool) -> np.ndarray:
+    """For each weight the value of type ``d`` that is nearest to it, or farthest."""
+    values = np.arange(d.lo, d.hi + 1, d.step)
+    apart = np.abs(w[..., None] - values)
+    return values[apart.argmin(-1) if nearest else apart.argmax(-1)]
+
+
 def _extremes(node: Node, x: Input, m: int, largest: bool) -> np.ndarray | None:
     """The frame at which output channel m of a product is as large, or as small, as it gets."""
     d, w = x.type.dtype, node.inputs[1].value
-    toward = (w[..., m] > 0) == largest
-    best = np.where(toward, d.hi, d.lo)
-    if isinstance(node.op, MatMul):
+    if isinstance(node.op, AdderMatMul | AdderConv2d):
+        best = _adder_extremes(d, w[..., m], largest)
+    else:
+        best = np.where((w[..., m] > 0) == largest, d.hi, d.lo)
+    if isinstance(node.op, MatMul | AdderMatMul):
         return np.broadcast_to(best, x.type.shape)
     op, (kh, kw, per_group, m_all) = node.op, w.shape
     for i, j in each(node.type.shape[:2]):
         found = list(taps(op, (kh, kw), x.type.shape, i, j))
         if all(at for *_, at in found):
             frame = np.full(x.type.shape, d.lo)
-            first = m // (m_all // op.groups) * per_group
+            first = m // (m_all // getattr(op, "groups", 1)) * per_group
             for u, v, at in found:
                 frame[at][first : first + per_group] = best[u, v]
             return frame
     return None
 
 
-@pytest.mark.parametrize("op", [MatMul, Conv2d], ids=lambda op: op.name)
+@pytest.mark.parametrize("op", [MatMul, Conv2d, AdderMatMul, AdderConv2d], ids=lambda op: op.name)
 def test_products_range_is_tight(op):
     """Both ends of a product's inferred range are reached.
 
@@ -82,7 +92,9 @@ def test_products_range_is_tight(op):
         x = node.inputs[0]
         assume(isinstance(x, Input))
         d = x.type.dtype
-        assume(op is MatMul or not any(node.op.pads) or (d.lo <= 0 <= d.hi and d.lo % d.step == 0))
+        assume(
+            op in (MatMul, AdderMatMul) or not any(node.op.pads) or (d.lo <= 0 <= d.hi and d.lo % d.step == 0)
+        )
         frames = [_extremes(node, x, m, big) for m in range(node.type.shape[-1]) for big in (False, True)]
         assume(all(f is not None for f in frames))
         y = trace(Graph((x,), (node,)), np.stack(frames))[id(node)]

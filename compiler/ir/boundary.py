@@ -120,8 +120,10 @@ class OutputDecoding:
             raise GraphError(f"output decoding: gives shape {shape}, not {self.source_shape}")
         for label, v in (("scale", self.scale), ("offset", self.offset)):
             if v.size != 1 and v.shape != self.source_shape[:1]:
-                raise GraphError(f"output decoding: {label} must have 1 or {(*self.source_shape, 1)[0]} "
-                                 f"elements, not {v.shape}")
+                raise GraphError(
+                    f"output decoding: {label} must have 1 or {(*self.source_shape, 1)[0]} "
+                    f"elements, not {v.shape}"
+                )
             if not np.isfinite(v).all():
                 raise GraphError(f"output decoding: {label} must be finite")
 

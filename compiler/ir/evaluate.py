@@ -25,9 +25,7 @@ def evaluate(graph: Graph, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     total = len(arrays[0])
     if any(len(a) != total for a in arrays):
         raise InputError(f"evaluate: inputs must have one batch size, not {[len(a) for a in arrays]}")
-    parts = [
-        trace(graph, *(a[i : i + _CHUNK] for a in arrays)) for i in range(0, max(total, 1), _CHUNK)
-    ]
+    parts = [trace(graph, *(a[i : i + _CHUNK] for a in arrays)) for i in range(0, max(total, 1), _CHUNK)]
     return tuple(
         np.concatenate([_batched(p[id(out)], out, len(next(iter(p.values())))) for p in parts])
         for out in graph.outputs
