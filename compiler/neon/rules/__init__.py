@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from ...ir.op import Op
 from ...ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     BatchMatMul,
     Concat,
@@ -38,6 +40,8 @@ from .winograd import WINOGRAD
 
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     Add: (ELEMENTS,),
+    AdderConv2d: (plain.ADDER_CONV,),
+    AdderMatMul: (plain.ADDER_MATMUL,),
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (BATCH, plain.BATCH_MATMUL),
     Concat: (moves.CONCAT,),

@@ -9,7 +9,7 @@ from tvm import tirx
 
 from ...ir.types import Int
 from ..affine import element_for
-from ..builder import const
+from ..builder import const, dtype_of
 from ..context import Context
 from ..copies import strides
 from ..groups import Group
@@ -20,12 +20,13 @@ from .rule import Rule
 class _Loops:
     """A kernel that computes one element of ``y`` at a time in a scalar of its own."""
 
-    def __init__(self, context: Context, group: Group):
+    def __init__(self, context: Context, group: Group, *between: Int):
+        """``between``: ranges of what is computed on the way."""
         self.context, self.node = context, group.output
         self.x = context.tensor(self.node.inputs[0])
         self.y = context.result(self.node)
         self.w = context.writer()
-        reach = [v.type.dtype for v in (self.node, *self.node.inputs)]
+        reach = [*between, *(v.type.dtype for v in (self.node, *self.node.inputs))]
         self.element = element_for(Int(min(-1, *(r.lo for r in reach)), max(1, *(r.hi for r in reach))))
         self.px = self.tensor(self.x)
         self.py = self.tensor(self.y)
@@ -145,6 +146,54 @@ def _matmul(context: Context, group: Group) -> None:
     loops.finish(counters, "matmul_plain", node.op.work(*node.inputs).macs)
 
 
+def _adder_loops(context: Context, group: Group) -> _Loops:
+    """Loops whose scalars hold every difference and every sum on the way."""
+    x, w = group.output.inputs[0].type.dtype, group.output.inputs[1].value
+    far = np.stack([np.abs(w), np.abs(w - x.lo), np.abs(w - x.hi)]).max(0)
+    bias = group.output.inputs[2].value if len(group.output.inputs) == 3 else np.zeros(1, np.int64)
+    least = bias - far.reshape(-1, far.shape[-1]).sum(0)
+    return _Loops(context, group, Int(int(least.min()), int(max(bias.max(), far.max()))))
+
+
+def _magnitude(value):
+    return tirx.max(value, const(0, dtype_of(value)) - value)
+
+
+def _adder_matmul(context: Context, group: Group) -> None:
+    loops = _adder_loops(context, group)
+    node, w = loops.node, loops.w
+    weights = node.inputs[1].value
+    table = _table(loops, weights)
+    *outer, m = counters = loops.over(node.type.shape)
+    loops.put(_bias(loops, m))
+    with w.loop(w.size(weights.shape[0])) as k:
+        x = loops.value(loops.px, loops.x, loops.index(loops.x, (*outer, k)))
+        weight = cast(table.at(k * weights.shape[1] + m), loops.element)
+        loops.put(loops.sum.at(0) - _magnitude(w.let(x - weight)))
+    loops.finish(counters, "adder_plain", node.op.work(*node.inputs).adds // 2)
+
+
+def _adder_conv(context: Context, group: Group) -> None:
+    loops = _adder_loops(context, group)
+    node, op, w = loops.node, loops.node.op, loops.w
+    weights = node.inputs[1].value
+    kh, kw, c_all, m_all = weights.shape
+    table = _table(loops, weights)
+    # Every tap as if it met padding; those inside the image are put right.
+    padded = -np.abs(weights).sum((0, 1, 2))
+    start = w.table(padded + (node.inputs[2].value if len(node.inputs) == 3 else 0), loops.element)
+    i, j, m = counters = loops.over(node.type.shape)
+    loops.put(start.at(m))
+    loops.taps = ExitStack()
+    u, v, row, column = _window(loops, i, j, op, (kh, kw))
+    with w.loop(w.size(c_all)) as c:
+        x = loops.value(loops.px, loops.x, loops.index(loops.x, (row, column, c)))
+        weight = w.let(cast(table.at(((u * kw + v) * c_all + c) * m_all + m), loops.element))
+        loops.put(loops.sum.at(0) + _magnitude(weight) - _magnitude(w.let(x - weight)))
+    loops.taps.close()
+    loops.finish(counters, "adder_plain", op.work(*node.inputs).adds // 2)
+
+
 def _batch_matmul(context: Context, group: Group) -> None:
     loops = _Loops(context, group)
     node, w = loops.node, loops.w
@@ -203,6 +252,7 @@ def _arg_max(context: Context, group: Group) -> None:
 CONV, CONV_TRANSPOSE, MATMUL, BATCH_MATMUL = (
     Rule(emit) for emit in (_conv, _conv_transpose, _matmul, _batch_matmul)
 )
+ADDER_CONV, ADDER_MATMUL = Rule(_adder_conv), Rule(_adder_matmul)
 MAX_POOL = Rule(lambda context, group: _pool(context, group, True))
 SUM_POOL = Rule(lambda context, group: _pool(context, group, False))
 REDUCE_SUM, ARG_MAX = Rule(_reduce), Rule(_arg_max)
