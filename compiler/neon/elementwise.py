@@ -35,6 +35,7 @@ class Elements:
     def __init__(self, group: Group, storage: Storage):
         self.group, self.storage = group, storage
         self._scalings, self._lines = {}, {}
+        self._start, self._sums = np.zeros(1, np.int64), None
         for node in group.nodes:
             if isinstance(node.op, Threshold):
                 self._choose(node)
@@ -66,10 +67,32 @@ class Elements:
         found = self._scalings.get(id(nodes[0]))
         return found.offset if found is not None and found.left == 0 else np.zeros(1, np.int64)
 
+    def starts_from_zero(self, start: np.ndarray, sums: Int, element: str) -> bool:
+        """Whether the product may, as thresholds that alone read it then stand lower by ``start`` (C,).
+
+        Args:
+            sums: what the product gives from 0 on.
+            element: its lanes, which are to be compared as they are.
+        """
+        readers = [n for n in self.group.nodes if self.group.anchor in n.inputs]
+        if len(readers) != 1 or not self._counts(readers[0]):
+            return False
+        given = readers[0].inputs[1].value
+        t = given - start[:, None]
+        if len(given) != len(t) or np.dtype(_compared(sums, t)).itemsize > np.dtype(element).itemsize:
+            return False
+        self._start, self._sums = start, sums
+        return True
+
+    def _counts(self, node: Node) -> bool:
+        """Whether a node compares its operand with each of a few thresholds."""
+        known = isinstance(node.op, Threshold) and self._scalings.get(id(node)) is None
+        return known and self._lines.get(id(node)) is None and node.inputs[1].type.shape[1] <= _MANY
+
     def accumulator(self, vector) -> Affine:
-        """The product's sums in registers, started from ``initial``."""
+        """The product's sums in registers, started from ``initial`` or from 0."""
         values = self.group.anchor.type.dtype if self.group.anchor else Int(0, 0)
-        return Affine(leaf(vector, 0, values).terms, -self._folded, values)
+        return Affine(leaf(vector, 0, values).terms, -self._folded, self._sums or values)
 
     def stored(self, w: Writer, known: dict[int, Affine], channel, lanes: int):
         """The output's elements as memory takes them, from leaves and the anchor in ``known``."""
@@ -118,6 +141,8 @@ class Elements:
 
     def _threshold(self, w: Writer, node: Node, x: Affine, channel, lanes: int) -> Affine:
         t, op = node.inputs[1].value, node.op
+        if self._sums is not None and node.inputs[0] is self.group.anchor:
+            t = t - self._start[:, None]
         found = self._scalings.get(id(node))
         if found is not None:
             return rescaled(w, found, x, node, channel, lanes)
