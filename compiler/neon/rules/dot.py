@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from ..builder import const
+from ..elementwise import Elements
 from ..isa import Core, reinterpret, spread
 from ..program import Storage
 from .shapes import BLOCK, Shape, even
@@ -40,14 +41,14 @@ class Dot:
             return even(self.shape.pixels, {4: 11, 5: 14})
         return min(8, self.shape.pixels)
 
-    def packed(self, first: int, width: int, count: int, initial: np.ndarray):
+    def packed(self, first: int, width: int, count: int, elements: Elements):
         """Weights as they are read, and what the sums start from."""
         runs, length, m = self.weights.shape
         padded = np.zeros((runs, self.quads * _QUAD, first + width * count), np.int64)
         padded[:, :length, :m] = self.weights[:, :, : padded.shape[2]]
         tiles = padded[:, :, first:].reshape(runs, self.quads, _QUAD, count, width // 4, 4)
         start = np.zeros(max(padded.shape[2], m), np.int64)
-        start[:m] = initial + self.storage.offset * self.weights.sum((0, 1))
+        start[:m] = elements.initial + self.storage.offset * self.weights.sum((0, 1))
         return tiles.transpose(3, 0, 1, 4, 5, 2), start[first:]
 
     def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):

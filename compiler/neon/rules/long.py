@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..builder import const
+from ..elementwise import Elements
 from ..isa import Core, high, low
 from ..program import Storage
 from .shapes import BLOCK, Shape, even
@@ -42,14 +43,14 @@ class Long:
         """Pixels of a tile, as registers allow."""
         return even(self.shape.pixels, {4: 11, 5: 15}) if self.core.wide else min(2, self.shape.pixels)
 
-    def packed(self, first: int, width: int, count: int, initial: np.ndarray):
+    def packed(self, first: int, width: int, count: int, elements: Elements):
         """Weights as they are read, and what the sums start from."""
         runs, length, m = self.weights.shape
         padded = np.zeros((runs, self.shape.blocks * BLOCK, first + width * count), np.int64)
         padded[:, :length, :m] = self.weights[:, :, : padded.shape[2]]
         tiles = padded[:, :, first:].reshape(runs, self.shape.blocks, BLOCK, count, width)
         start = np.zeros(max(padded.shape[2], m), np.int64)
-        start[:m] = initial + self.storage.offset * self.weights.sum((0, 1))
+        start[:m] = elements.initial + self.storage.offset * self.weights.sum((0, 1))
         self.paired = self._pairs_fit(padded)
         return tiles.transpose(3, 0, 1, 4, 2), start[first:]
 

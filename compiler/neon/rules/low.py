@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...ir.types import Int
 from ..builder import const
+from ..elementwise import Elements
 from ..isa import Core, high, low
 from ..program import Storage
 from .shapes import BLOCK, Shape
@@ -75,6 +77,10 @@ class Low:
         # With 0 in every range, whatever part of a chain fits where the whole does.
         return np.minimum(products.min(0), 0), np.maximum(products.max(0), 0)
 
+    def _sums(self) -> Int:
+        """What sums that start from 0 reach."""
+        return Int(int(self.least.sum((0, 1, 2)).min()), int(self.most.sum((0, 1, 2)).max()))
+
     def fits(self, offsets: np.ndarray) -> bool:
         """Whether the sums, started from ``offsets``, fit 16 bits."""
         offsets = offsets + self.storage.offset * self.weights.sum((0, 1))
@@ -106,32 +112,31 @@ class Low:
         """Pixels of a tile: 16 sums in registers, or 8 where there are 16 registers."""
         return min((16 if self.core.wide else 8) // width, self.shape.pixels)
 
-    def packed(self, first: int, width: int, count: int, initial: np.ndarray):
+    def packed(self, first: int, width: int, count: int, elements: Elements):
         """Weights as they are read, and what the sums start from."""
         runs, length, m = self.weights.shape
         padded = np.zeros((runs, self.shape.blocks * BLOCK, max(first + width * count, m)), np.int64)
         padded[:, :length, :m] = self.weights
         tiles = padded[:, :, first : first + width * count]
         start = np.zeros(padded.shape[2], np.int64)
-        start[:m] = initial + self.storage.offset * self.weights.sum((0, 1))
+        begin = elements.initial + self.storage.offset * self.weights.sum((0, 1))
+        self.bare = elements.starts_from_zero(begin, self._sums(), self.sums_dtype)
+        if not self.bare:
+            start[:m] = begin
         whole = tiles.reshape(runs, self.shape.blocks, BLOCK, count, width).transpose(3, 0, 1, 4, 2)
         return whole, start[first : first + width * count]
 
     def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):
         """Each pixel's sums, int16 vectors of ``width`` lanes."""
-        bias = w.load(pb, tile * width, width)
+        totals = [] if self.bare else [w.load(pb, tile * width, width)] * pixels
         base = w.let(tile * (self.shape.runs * self.shape.blocks * BLOCK * width))
         tile_ = _Registers(self, w, px, pw, width, pixels)
-        passes = self.chains.passes
-        if not passes:
+        step = self.chains.passes or len(self.least)
+        for first in range(0, len(self.least), step):
             tile_.clear()
-            self._over(w, at, base, len(self.least), 0, tile_)
-            return [w.let(v + bias) for v in tile_.folded()]
-        totals = [bias] * pixels
-        for first in range(0, len(self.least), passes):
-            tile_.clear()
-            self._over(w, at, base, passes, first, tile_)
-            totals = [w.let(t + v) for t, v in zip(totals, tile_.folded(), strict=True)]
+            self._over(w, at, base, step, first, tile_)
+            found = tile_.folded()
+            totals = [w.let(t + v) for t, v in zip(totals, found, strict=True)] if totals else found
         return totals
 
     def _over(self, w, at, base, runs: int, first: int, tile: _Registers) -> None:
@@ -178,12 +183,20 @@ class _Registers:
         self.chains, self.pixel = maker.chains, maker.shape.pixel
         self.w, self.px, self.pw, self.width, self.pixels = w, px, pw, width, pixels
         self.element, self.lanes = ("int8", 16) if self.chains.passes else ("int16", 8)
-        self.sums = w.array(self.element, self.lanes * pixels * width)
+        count = self.lanes * pixels * width
+        self.sums = w.array(self.element, count)
+        # From memory where a loop follows, as LDP takes two; LLVM leaves out those known to be 0 elsewhere.
+        self.zeros = None if maker.flat or not w.core.wide else w.table(np.zeros(count), self.element)
 
     def clear(self) -> None:
         """All sums 0."""
-        for i in range(self.pixels * self.width):
-            self.w.store(self.sums, self.lanes * i, const(0, f"{self.element}x{self.lanes}"))
+        for i in range(0, self.pixels * self.width * self.lanes, self.lanes):
+            zero = (
+                self.w.load(self.zeros, i, self.lanes)
+                if self.zeros
+                else const(0, f"{self.element}x{self.lanes}")
+            )
+            self.w.store(self.sums, i, zero)
 
     def add(self, at, weight, places) -> None:
         """The products of the vectors at ``places`` of every pixel and channel, chain by chain."""

@@ -116,7 +116,7 @@ class Tile:
         elements = Elements(self.group, y.storage)
         w = context.writer()
         px = w.tensor(x.place(start), "int8")
-        packed, initial = maker.packed(self.first, self.width, self.count, elements.initial)
+        packed, initial = maker.packed(self.first, self.width, self.count, elements)
         pw = w.table(packed, "int8")
         pb = w.table(initial, maker.sums_dtype)
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
