@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from .copies import copy_into, fill_border
 from .groups import Group
 from .isa import Core
 from .program import Call, Place, Region, Storage, fitting
+from .ways import Way
 from .writer import Constants, Library, Writer
 
 
@@ -62,6 +64,8 @@ class Context:
     calls: list[Call] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     layer: str = ""
+    # By the id of a group's output: what to do instead of what rules would.
+    ways: Mapping[int, Way] = field(default_factory=dict)
     # Groups of a rule's own making: tensors are known by their nodes' ids.
     made: list[Group] = field(default_factory=list)
 
@@ -103,6 +107,11 @@ class Context:
         elif old.fill == border.fill or not any(border.widths):
             widths = tuple(max(pair) for pair in zip(old.widths, border.widths, strict=True))
             self._wishes[id(value)] = Border(widths, old.fill, offset)
+
+    def setting(self, group: Group, key: str) -> int | str | None:
+        """What a rule is to do about ``key``; None leaves that to it."""
+        way = self.ways.get(id(group.output))
+        return None if way is None else way.get(key)
 
     def tensor(self, value: Value) -> Tensor:
         """Where a value lies; constants are put among the constants."""

@@ -48,10 +48,11 @@ def _fused(context: Context, whole: Group) -> list[Group]:
 
 
 def _rule(context: Context, each: Group):
-    """The first rule that takes the group; the last one of every op takes all."""
+    """The rule of the way chosen for the group, else the first that takes it; the last one takes all."""
     op = type(each.anchor.op) if each.anchor is not None else type(each.output.op)
+    way = context.ways.get(id(each.output))
     for rule in RULES[op]:
-        if rule.takes(context, each):
+        if rule.name == way.rule if way else rule.takes(context, each):
             return rule
     raise LoweringError(f"neon: no rule takes {each.output.op.name!r} (node {each.output.name!r})")
 

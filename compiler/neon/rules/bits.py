@@ -25,6 +25,7 @@ from ..elementwise import Elements
 from ..groups import Group
 from ..isa import cast
 from ..program import Storage
+from ..ways import combined
 from .bit_sums import BYTE, Kept, Streamed, kept_vectors
 from .bit_windows import Windows, in_windows, window_bits, window_shape
 from .elements import store_pixels
@@ -37,6 +38,8 @@ from .shapes import Shape, shape_of
 _KEPT = 12
 # A vector of bits costs three instructions; products of bytes do about twelve in one.
 _WORTH = 36
+# What tuning may try for pixels of a tile.
+_PIXELS = (1, 2, 3, 4, 6)
 
 
 def _takes(context: Context, group: Group) -> bool:
@@ -55,6 +58,13 @@ def _takes(context: Context, group: Group) -> bool:
     return x.shape[-1] % BYTE == 0 and bits >= _WORTH * kept_vectors(node)
 
 
+def _ways(context: Context, group: Group):
+    """Whether a pixel's vectors stay in registers; pixels of a tile."""
+    if _takes(context, group):
+        kernels = ("windows",) if in_windows(group.anchor) else ("kept", "streamed")
+        yield from combined("bits", kernel=kernels, pixels=_PIXELS)
+
+
 def _wishes(context: Context, group: Group):
     """Zeros around an image whose windows are packed."""
     node = group.anchor
@@ -66,7 +76,7 @@ def _emit(context: Context, group: Group) -> None:
     """Activations packed, then a call for each width of channel tile."""
     node = group.anchor
     leaves = {id(v): context.tensor(v) for v in group.leaves}
-    x, shape, kind = _operand(context, node)
+    x, shape, kind = _operand(context, node, context.setting(group, "kernel"))
     y = context.result(group.output)
     initial = Elements(group, y.storage).initial
     first = 0
@@ -76,14 +86,15 @@ def _emit(context: Context, group: Group) -> None:
         first += tiles[0] * tiles[1]
 
 
-def _operand(context: Context, node: Node):
+def _operand(context: Context, node: Node, kernel: str | None):
     """The activations' bits, the product's shape over them, and how sums are made."""
     pads = node.op.pads if isinstance(node.op, Conv2d) else (0, 0, 0, 0)
     if in_windows(node):
         x = context.bordered(node.inputs[0], Border(pads, 0))
         return window_bits(context, node, x), window_shape(node), Windows
     x = _packed(context, context.tensor(node.inputs[0]), pads)
-    return x, _shape(node, x), Kept if kept_vectors(node) <= _KEPT else Streamed
+    few = kernel == "kept" if kernel else kept_vectors(node) <= _KEPT
+    return x, _shape(node, x), Kept if few else Streamed
 
 
 def _tiles(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -182,4 +193,4 @@ class _BitTile(Tile):
         return row, column
 
 
-BITS = Rule(_emit, _takes, _wishes, fuses=True)
+BITS = Rule(_emit, _takes, _wishes, fuses=True, name="bits", ways=_ways)

@@ -20,12 +20,15 @@ from ..copies import strides
 from ..elementwise import Elements
 from ..groups import Group
 from ..program import fitting
+from ..ways import combined
 from .elements import load_lanes, store_lanes
 from .rule import Rule
 from .taps import maker_for
 
 # What a sum in 32 bits may reach, its start and its offset's share included.
 _SUM = 2**30
+# What tuning may try for pixels of a tile.
+_PIXELS = (1, 2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,9 @@ class _Kernel:
     def __init__(self, context: Context, group: Group, layer: Layer, x: Tensor):
         self.context, self.group, self.layer, self.x = context, group, layer, x
         self.weights = group.anchor.inputs[1].value[:, :, 0, :].astype(np.int64)
-        self.maker = maker_for(context.core, layer, self.weights, x.storage)
+        kernel, *size = (context.setting(group, key) for key in ("kernel", "high", "pixels"))
+        size = tuple(size) if all(size) else None
+        self.maker = maker_for(context.core, layer, self.weights, x.storage, kernel, size)
         self.high, self.wide = self.maker.tile()
 
     def emit(self, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
@@ -187,4 +192,12 @@ def _index(w, place, tensor: Tensor, channel):
     return w.let(place[0] * row + place[1] * pixel + channel)
 
 
-DEPTHWISE = Rule(emit, takes, wishes, fuses=True)
+def _ways(context: Context, group: Group):
+    """Kernels; rows and pixels of a tile."""
+    if takes(context, group):
+        yield from combined("depthwise", kernel=("long",), high=(1,), pixels=_PIXELS)
+        if context.core.dot:
+            yield from combined("depthwise", kernel=("dot",), high=(1, 2), pixels=_PIXELS)
+
+
+DEPTHWISE = Rule(emit, takes, wishes, fuses=True, name="depthwise", ways=_ways)

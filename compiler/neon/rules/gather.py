@@ -19,8 +19,11 @@ _LONG, _DOT = 3, 1.25
 _COPY = 4
 
 
-def gathered(shape: Shape, dot: bool) -> Shape | None:
-    """The product's shape with each pixel's runs as one, where that saves instructions."""
+def gathered(shape: Shape, dot: bool, wanted: int | None = None) -> Shape | None:
+    """The product's shape with each pixel's runs as one, where that saves instructions.
+
+    ``wanted`` says whether, instead of an estimate.
+    """
     length = shape.runs * shape.length
     whole, apart = -(-length // BLOCK), shape.runs * shape.blocks
     if shape.runs == 1 or shape.rows == 1 or shape.pixels * whole * BLOCK > _ROOM:
@@ -32,7 +35,7 @@ def gathered(shape: Shape, dot: bool) -> Shape | None:
         saved = quads * shape.channels / 4 * _DOT + (apart - whole + turns) * tiles
     else:
         saved = (apart - whole) * shape.channels * _LONG
-    if saved <= 2 * apart + _COPY:
+    if saved <= 2 * apart + _COPY if wanted is None else not wanted:
         return None
     return replace(shape, row=0, pixel=whole * BLOCK, runs=1, run=0, length=length)
 

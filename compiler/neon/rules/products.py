@@ -22,6 +22,7 @@ from ..elementwise import Elements
 from ..groups import Group
 from ..isa import joined
 from ..program import Region, fitting
+from ..ways import combined
 from .dot import Dot
 from .elements import load_pixels, store_pixels
 from .gather import gather, gathered
@@ -29,6 +30,9 @@ from .long import Long
 from .low import Low, centre
 from .rule import Rule
 from .shapes import Shape, in_rows, runs_of, shape_of
+
+# What tuning may try for pixels of a tile.
+_PIXELS = {True: (1, 2, 3, 4, 5, 6, 8), False: (1, 2, 3, 4)}
 
 
 def takes(context: Context, group: Group) -> bool:
@@ -64,12 +68,22 @@ def _border(context: Context, node: Node) -> Border:
     return Border(pads, 0, None if context.core.dot else centre(x.lo, x.hi))
 
 
+def _ways(context: Context, group: Group):
+    """Kernels, whether rows are gathered, whether flat products go by rows, pixels of a tile."""
+    if takes(context, group):
+        kernels = ("dot",) if context.core.dot else ("long", "low")
+        pixels = _PIXELS[context.core.wide]
+        yield from combined("product", kernel=kernels, gather=(0, 1), rows=(0, 1), pixels=pixels)
+
+
 def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
     """What makes a tile's sums in the fewest instructions."""
     weights = runs_of(elements.group.anchor).reshape(shape.runs, shape.length, shape.channels)
     given = context.core, shape, weights, x.storage
     if context.core.dot:
         return Dot(*given)
+    if context.setting(elements.group, "kernel") == "long":
+        return Long(*given)
     low = Low(*given)
     return low if low.fits(elements.initial) else Long(*given)
 
@@ -86,8 +100,8 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
-    shape = in_rows(shape, y)
-    source, shape = shape, gathered(shape, context.core.dot) or shape
+    shape = in_rows(shape, y, context.setting(group, "rows"))
+    source, shape = shape, gathered(shape, context.core.dot, context.setting(group, "gather")) or shape
     maker = _maker(context, shape, x, Elements(group, y.storage))
     first = 0
     for width, count in maker.channel_tiles():
@@ -106,7 +120,12 @@ class Tile:
         (self.width, self.count), self.first = tiles, first
         width, count = tiles
         self.valid = min(width, shape.channels - first - width * (count - 1))
-        self.pixels = maker.pixels(width)
+        self.pixels = self._pixels()
+
+    def _pixels(self) -> int:
+        """Pixels of a tile: those of the widest tiles may be set, their rest is what it is."""
+        chosen = self.context.setting(self.group, "pixels") if self.first == 0 else None
+        return min(chosen, self.shape.pixels) if chosen else self.maker.pixels(self.width)
 
     def emit(
         self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor], source: Shape | None = None
@@ -190,4 +209,4 @@ def pixel_index(place, tensor: Tensor, shape: Shape):
     return column * shape.channels
 
 
-PRODUCT = Rule(emit, takes, wishes, fuses=True)
+PRODUCT = Rule(emit, takes, wishes, fuses=True, name="product", ways=_ways)

@@ -65,13 +65,16 @@ def even(pixels: int, costs: dict[int, int]) -> int:
     return min(pixels, min(costs, key=lambda n: -(-pixels // n) * costs[n]))
 
 
-def in_rows(shape: Shape, y: Tensor) -> Shape:
-    """A flat product by rows of its result where that has a border: no pixel's row is divided for then."""
+def in_rows(shape: Shape, y: Tensor, wanted: int | None = None) -> Shape:
+    """A flat product by rows of its result where that has a border: no pixel's row is divided for then.
+
+    ``wanted`` says whether, instead of an estimate.
+    """
     if shape.rows > 1 or not any(y.storage.border):
         return shape
     h, w, _ = y.storage.type.shape
     by_row, flat = (n * -(-pixels // 4) for n, pixels in ((h, w), (1, h * w)))
-    if by_row * _PLAIN > flat * _DIVIDED:
+    if by_row * _PLAIN > flat * _DIVIDED if wanted is None else not wanted:
         return shape
     return replace(shape, rows=h, pixels=w, row=w * shape.pixel)
 

@@ -22,24 +22,30 @@ _KEPT = 4
 _CONSTANTS, _FINISH = 12, 24
 
 
-def maker_for(core: Core, layer: Layer, weights: np.ndarray, storage: Storage):
+def maker_for(
+    core: Core, layer: Layer, weights: np.ndarray, storage: Storage,
+    kernel: str | None = None, size: tuple[int, int] | None = None,
+):  # fmt: skip
     """The fastest way for these operands.
 
     Args:
         weights: int64 (KH, KW, channels).
         storage: of the input.
+        kernel: "long" to leave SDOT out.
+        size: rows and pixels of a tile, instead of those that an estimate finds; SDOT alone takes two rows.
     """
     narrow = storage.dtype == "int8" and weights.min() >= -128 and weights.max() <= 127
-    if narrow and core.dot and layer.kernel != (1, 1):
-        return _Dot(core, layer, weights, storage)
-    return (_Long if narrow else _Wide)(core, layer, weights, storage)
+    if narrow and core.dot and layer.kernel != (1, 1) and kernel != "long":
+        return _Dot(core, layer, weights, storage, size)
+    return (_Long if narrow else _Wide)(core, layer, weights, storage, size and (1, size[1]))
 
 
 class _Maker:
     """Sums of a tile; inputs are read once for all pixels that they belong to."""
 
-    def __init__(self, core: Core, layer: Layer, weights: np.ndarray, storage: Storage):
+    def __init__(self, core: Core, layer: Layer, weights: np.ndarray, storage: Storage, size=None):
         self.core, self.layer, self.weights, self.storage = core, layer, weights, storage
+        self._size = size and (min(size[0], layer.rows), min(size[1], layer.pixels))
 
     def _by_tile(self) -> np.ndarray:
         """Weights (vectors of channels, KH * KW, lanes), padded by zeros."""
@@ -49,7 +55,11 @@ class _Maker:
         return np.stack([flat[:, s : s + layer.lanes] for s in layer.starts])
 
     def tile(self) -> tuple[int, int]:
-        """Rows and pixels of a tile: as many pixels as registers have room for with their inputs."""
+        """Rows and pixels of a tile."""
+        return self._size or self._best()
+
+    def _best(self) -> tuple[int, int]:
+        """As many pixels as registers have room for with their inputs."""
         most = (2 if self.core.wide else 1) * 16 // self.layer.lanes
         return 1, min(most, self.layer.pixels)
 
@@ -150,8 +160,8 @@ class _Dot(_Maker):
 
     name = "depthwise_dot"
 
-    def tile(self) -> tuple[int, int]:
-        """Rows and pixels of the tile that needs the fewest instructions."""
+    def _best(self) -> tuple[int, int]:
+        """The tile that needs the fewest instructions."""
         layer = self.layer
         most = _KEPT * 16 // layer.lanes
         sizes = [(r, p) for r in (1, 2) for p in range(1, most // r + 1)]

@@ -7,7 +7,10 @@ so that the arena stays below twice what the network's tensors need anyway.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from ..context import Border, Context, Tensor
 from ..copies import strides
 from ..groups import Group
 from ..program import Storage
+from ..ways import Way
 from . import products
 from .room import room_beside
 from .rule import Rule
@@ -36,6 +40,10 @@ from .winograd_kernels import (
 # Instructions, as counted under qemu: for 8 weights, 8 channels of a tile, 4 channels of a tile's results, a
 # call, and a product the other way (long.py).
 WEIGHTS, TILES, RESULTS, CALL, PLAIN = 135, 270, 200, 100, 0.21
+
+# Cuts that tuning may try, those first that should need the fewest instructions.
+_TRIED = 8
+_SETTINGS = ("channels", "rows", "kept", "width")
 
 _WORD = Int(-(2**15), 2**15 - 1)
 _LONG = Int(-(2**31), 2**31 - 1)
@@ -60,9 +68,19 @@ class Choice:
     bytes: int
     instructions: float
 
+    @property
+    def settings(self) -> tuple[int, ...]:
+        """What tells it from a layer's other cuts: values of _SETTINGS."""
+        return self.group, self.rows, int(self.kept), self.width
+
 
 def _takes(context: Context, group: Group) -> bool:
     """Whether it is such a convolution, results fit, and it is worth it."""
+    return _can(context, group) and _choice(context, group) is not None
+
+
+def _can(context: Context, group: Group) -> bool:
+    """Whether it is such a convolution, and results fit."""
     node = group.anchor
     if node is None or not isinstance(node.op, Conv2d) or context.core.dot:
         return False
@@ -75,26 +93,50 @@ def _takes(context: Context, group: Group) -> bool:
         # Sums of 16 bits take fewer instructions as they are (low.py).
         return False
     largest = 128 * int(np.abs(node.inputs[1].value).sum((0, 1, 2)).max())
-    return largest * LARGEST < 2**31 and _choice(context, group) is not None
+    return largest * LARGEST < 2**31
 
 
 def _choice(context: Context, group: Group) -> Choice | None:
-    """The cheapest way that memory allows, where it needs fewer instructions than products as they are."""
+    """The one that is set; else the cheapest that memory allows, where it needs fewer instructions than
+    products as they are."""
+    wanted = tuple(context.setting(group, key) for key in _SETTINGS)
+    for choice in _choices(context, group.anchor):
+        if choice.settings == wanted:
+            return choice
     node = group.anchor
     oh, ow, m = node.type.shape
     taps = TAPS * TAPS * node.inputs[1].type.shape[2]
-    plain = oh * ow * m * taps * PLAIN
+    best = next(_fitting(context, group), None)
+    return best if best is not None and best.instructions < oh * ow * m * taps * PLAIN else None
+
+
+def _fitting(context: Context, group: Group) -> Iterator[Choice]:
+    """The cuts that memory allows, the cheapest first."""
     room = room_beside(context, group)
-    fitting_ = [c for c in _choices(context, node) if c.bytes <= room and c.instructions < plain]
-    return min(fitting_, key=lambda c: (c.instructions, c.bytes), default=None)
+    return (c for c in _choices(context, group.anchor) if c.bytes <= room)
 
 
-def _choices(context: Context, node: Node):
-    """All ways to cut a layer."""
-    oh, ow, m = node.type.shape
-    c = node.inputs[1].type.shape[2]
+def _ways(context: Context, group: Group) -> Iterator[Way]:
+    """The first few cuts that memory allows."""
+    if _can(context, group):
+        for choice in islice(_fitting(context, group), _TRIED):
+            yield Way("winograd", tuple(zip(_SETTINGS, choice.settings, strict=True)))
+
+
+def _choices(context: Context, node: Node) -> tuple[Choice, ...]:
+    """All ways to cut a layer, the cheapest first."""
+    return _cuts(context.core.wide, node.type.shape, node.inputs[1].type.shape[2])
+
+
+@lru_cache(maxsize=256)
+def _cuts(wide: bool, shape: tuple[int, int, int], c: int) -> tuple[Choice, ...]:
+    """``_choices`` of a result's shape and input channels."""
+    return tuple(sorted(_all_cuts(wide, shape, c), key=lambda cut: (cut.instructions, cut.bytes)))
+
+
+def _all_cuts(wide: bool, shape: tuple[int, int, int], c: int) -> Iterator[Choice]:
+    oh, ow, m = shape
     down, across = -(-oh // TILE), -(-ow // TILE)
-    wide = context.core.wide
     height = min(4 if wide else 2, down * across)
     for width in (n for n in ((16, 8) if wide else (8,)) if m % n == 0):
         for group in (n for n in range(width, m + 1, width) if m % n == 0):
@@ -209,4 +251,4 @@ class _Layer:
         results.emit(band, first, choice.group, start)
 
 
-WINOGRAD = Rule(emit, _takes, products.wishes, fuses=True)
+WINOGRAD = Rule(emit, _takes, products.wishes, fuses=True, name="winograd", ways=_ways)
