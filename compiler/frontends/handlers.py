@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from . import (
+    adder_ops,
     average_ops,
     conv_transpose_ops,
     elementwise_ops,
@@ -72,6 +73,8 @@ HANDLERS: dict[str, Callable[[SourceNode], tuple[Operand, ...]]] = {
     "Transpose": layout_ops.lower_transpose,
     "Unsqueeze": layout_ops.lower_unsqueeze,
     "Upsample": resample_ops.lower_resize,
+    f"{adder_ops.DOMAIN}.AdderConv2d": adder_ops.lower_adder_conv,
+    f"{adder_ops.DOMAIN}.AdderLinear": adder_ops.lower_adder_linear,
     **dict.fromkeys(function_ops.FUNCTIONS, function_ops.lower_function),
 }
 

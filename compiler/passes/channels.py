@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..ir.graph import Const, Node, Value
-from ..ir.ops import Add, Conv2d, Lookup, MatMul, Mul, Threshold
+from ..ir.ops import Add, AdderConv2d, AdderMatMul, Conv2d, Lookup, MatMul, Mul, Threshold
 from ..ir.types import Int, TensorType, range_of
 
 
@@ -47,22 +47,32 @@ def is_linear(value: Value) -> bool:
     return isinstance(value, Node) and isinstance(value.op, MatMul | Conv2d)
 
 
-def with_bias(linear: Node, bias: np.ndarray) -> Node:
-    """The same product with another bias, or none where it is all zeros."""
-    x, w = linear.inputs[:2]
-    operands = (x, w, Const(bias, _bias_name(linear))) if bias.any() else (x, w)
-    return Node(linear.op, operands, linear.name)
+def is_adder(value: Value) -> bool:
+    """Whether the value is an AdderMatMul or AdderConv2d."""
+    return isinstance(value, Node) and isinstance(value.op, AdderMatMul | AdderConv2d)
 
 
-def bias_of(linear: Node) -> np.ndarray:
+def takes_bias(value: Value) -> bool:
+    """Whether the value is a layer of either kind, to whose sums a bias is added."""
+    return is_linear(value) or is_adder(value)
+
+
+def with_bias(layer: Node, bias: np.ndarray) -> Node:
+    """The same layer with another bias, or none where it is all zeros."""
+    x, w = layer.inputs[:2]
+    operands = (x, w, Const(bias, _bias_name(layer))) if bias.any() else (x, w)
+    return Node(layer.op, operands, layer.name)
+
+
+def bias_of(layer: Node) -> np.ndarray:
     """The bias, shape (M,); zeros where there is none."""
-    if len(linear.inputs) == 3:
-        return linear.inputs[2].value
-    return np.zeros(linear.type.shape[-1], np.int64)
+    if len(layer.inputs) == 3:
+        return layer.inputs[2].value
+    return np.zeros(layer.type.shape[-1], np.int64)
 
 
-def _bias_name(linear: Node) -> str:
-    return linear.inputs[2].name if len(linear.inputs) == 3 else ""
+def _bias_name(layer: Node) -> str:
+    return layer.inputs[2].name if len(layer.inputs) == 3 else ""
 
 
 def bits_of(values: np.ndarray) -> int:
