@@ -8,14 +8,17 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ..ir.types import Int
 
-# Integers below this are float64 values, and so are sums of them in any order that stay below.
+# Integers below this are float32 or float64 values, and so are sums of them in any order that stay below.
+EXACT_FLOAT32 = 2**24
 EXACT_FLOAT64 = 2**53
 
 _NAME_CHARACTERS = 80
-_ELEMENTS = {
+# ONNX's number of each type that tensors have.
+ELEMENTS = {
     "int64": TensorProto.INT64,
     "int32": TensorProto.INT32,
     "uint8": TensorProto.UINT8,
+    "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
 }
 
@@ -69,8 +72,8 @@ class Emitter:
         return self._known[key]
 
     def cast(self, x: str, dtype: str) -> str:
-        """The same values as int64, int32, uint8 or float64."""
-        return self.op("Cast", x, to=_ELEMENTS[dtype])
+        """The same values as int64, int32, uint8, float32 or float64."""
+        return self.op("Cast", x, to=ELEMENTS[dtype])
 
     def add(self, x: str, value) -> str:
         """``x + value`` for a number or an array; nothing where that is 0."""

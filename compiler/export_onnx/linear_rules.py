@@ -9,7 +9,7 @@ ONNX Runtime convolves neither, so their windows are gathered first.
 import numpy as np
 
 from ..ir.graph import Node
-from ..ir.ops import Conv2d, ConvTranspose2d
+from ..ir.ops import AdderConv2d, Conv2d, ConvTranspose2d
 from ..ir.ops.linear import window_counts
 from ..ir.types import Int, range_of
 from .emitter import EXACT_FLOAT64, Emitter, fits_byte
@@ -79,14 +79,21 @@ def _convolve(e: Emitter, op: Conv2d, x: str, shape: tuple[int, ...], x_type: In
     return e.transpose(e.cast(y, "int64"), (0, 2, 3, 1))
 
 
-def _convolve_gathered(e: Emitter, op: Conv2d, x: str, shape, x_type: Int, w: np.ndarray) -> str:
-    (kh, kw, cg, m), g = w.shape, op.groups
-    top, left, bottom, right = op.pads
+def taps(
+    e: Emitter, op: Conv2d | AdderConv2d, x: str, shape, kernel: tuple[int, int]
+) -> tuple[str, int, int]:
+    """All windows of an image, (N, OH, OW, KH, KW, C), with their numbers OH and OW; padding adds zeros."""
+    (kh, kw), (top, left, bottom, right) = kernel, op.pads
     x = e.pad(x, (top, left, 0, bottom, right, 0))
-    oh, ow = window_counts("export", shape[:2], (kh, kw), op.strides, op.pads, op.dilations)
+    oh, ow = window_counts("export", shape[:2], kernel, op.strides, op.pads, op.dilations)
     x = e.windows(x, 2, ow, kw, op.strides[1], op.dilations[1])
     x = e.windows(x, 1, oh, kh, op.strides[0], op.dilations[0])
-    x = e.transpose(x, (0, 1, 3, 2, 4, 5))  # (N, OH, OW, KH, KW, C)
+    return e.transpose(x, (0, 1, 3, 2, 4, 5)), oh, ow
+
+
+def _convolve_gathered(e: Emitter, op: Conv2d, x: str, shape, x_type: Int, w: np.ndarray) -> str:
+    (kh, kw, cg, m), g = w.shape, op.groups
+    x, oh, ow = taps(e, op, x, shape, (kh, kw))
     x = e.transpose(e.reshape(x, (oh * ow, kh * kw, g, cg)), (0, 3, 1, 2, 4))
     x = e.reshape(x, (g, oh * ow, kh * kw * cg))
     rows = w.reshape(kh * kw * cg, g, m // g).transpose(1, 0, 2)

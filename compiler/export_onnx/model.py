@@ -7,6 +7,7 @@ from ..ir import ops
 from ..ir.graph import Const, Graph, Input, Node, Value
 from ..ir.literal import decoding_text, encoding_text
 from ..ir.op import require
+from . import adder_rules as adder
 from . import element_rules as element
 from . import linear_rules as linear
 from .emitter import Emitter, Names
@@ -20,6 +21,8 @@ RULES = {
     ops.MatMul: linear.matmul,
     ops.Conv2d: linear.conv2d,
     ops.ConvTranspose2d: linear.conv_transpose2d,
+    ops.AdderMatMul: adder.adder_matmul,
+    ops.AdderConv2d: adder.adder_conv2d,
     ops.BatchMatMul: linear.batch_matmul,
     ops.Add: linear.add,
     ops.Mul: linear.mul,
@@ -40,7 +43,9 @@ RULES = {
 }
 
 # Ops whose operands behind the first are constants that their rule takes from the node.
-_WITH_CONSTANTS = (ops.MatMul, ops.Conv2d, ops.ConvTranspose2d, ops.Threshold, ops.Lookup)
+_WITH_CONSTANTS = (
+    ops.MatMul, ops.Conv2d, ops.ConvTranspose2d, ops.AdderMatMul, ops.AdderConv2d, ops.Threshold, ops.Lookup,
+)  # fmt: skip
 
 
 def export_onnx(graph: Graph) -> onnx.ModelProto:
