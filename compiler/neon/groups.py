@@ -6,10 +6,21 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..ir.graph import Const, Graph, Node, Value
-from ..ir.ops import Add, BatchMatMul, Conv2d, ConvTranspose2d, Lookup, MatMul, Mul, Threshold
+from ..ir.ops import (
+    Add,
+    AdderConv2d,
+    AdderMatMul,
+    BatchMatMul,
+    Conv2d,
+    ConvTranspose2d,
+    Lookup,
+    MatMul,
+    Mul,
+    Threshold,
+)
 
 ELEMENTWISE = (Add, Lookup, Mul, Threshold)
-ANCHORS = (BatchMatMul, Conv2d, ConvTranspose2d, MatMul)
+ANCHORS = (AdderConv2d, AdderMatMul, BatchMatMul, Conv2d, ConvTranspose2d, MatMul)
 
 
 @dataclass(frozen=True, eq=False)

@@ -211,6 +211,10 @@ class Instructions:
         """``acc[i] + sum_j a[4i+j] * b[4i+j]`` (SDOT); only where ``core.dot``."""
         return _call("llvm.aarch64.neon.sdot.v4i32.v16i8", "int32x4", acc, a, b)
 
+    def dot_unsigned(self, acc, a, b):
+        """``acc[i] + sum_j a[4i+j] * b[4i+j]`` of lanes without sign (UDOT); only where ``core.dot``."""
+        return _call("llvm.aarch64.neon.udot.v4i32.v16i8", "uint32x4", acc, a, b)
+
     def table(self, tables, index, beyond=None):
         """Bytes of one to four vectors of 16 at an index, uint8 lanes (TBL); AArch64 only.
 
@@ -223,3 +227,7 @@ class Instructions:
     def difference(self, a, b):
         """``|a - b|`` of signed lanes, as unsigned bits (SABD)."""
         return self._named("sabd", "vabds", dtype_of(a), a, b)
+
+    def distance(self, a, b):
+        """``|a - b|`` of signed lanes, as lanes without sign: added up it is SABA, SABAL where widened."""
+        return reinterpret(self.difference(a, b), f"u{dtype_of(a)}")

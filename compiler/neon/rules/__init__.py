@@ -28,6 +28,7 @@ from ...ir.ops import (
     Upsample,
 )  # fmt: skip
 from . import moves, plain
+from .adder import ADDER
 from .batch import BATCH
 from .bits import BITS
 from .depthwise import DEPTHWISE
@@ -40,8 +41,8 @@ from .winograd import WINOGRAD
 
 RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     Add: (ELEMENTS,),
-    AdderConv2d: (plain.ADDER_CONV,),
-    AdderMatMul: (plain.ADDER_MATMUL,),
+    AdderConv2d: (ADDER, plain.ADDER_CONV),
+    AdderMatMul: (ADDER, plain.ADDER_MATMUL),
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (BATCH, plain.BATCH_MATMUL),
     Concat: (moves.CONCAT,),

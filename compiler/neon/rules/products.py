@@ -134,9 +134,9 @@ class Tile:
         shape, maker, context = self.shape, self.maker, self.context
         elements = Elements(self.group, y.storage)
         w = context.writer()
-        px = w.tensor(x.place(start), "int8")
+        px = w.tensor(x.place(start), x.storage.dtype)
         packed, initial = maker.packed(self.first, self.width, self.count, elements)
-        pw = w.table(packed, "int8")
+        pw = w.table(packed, x.storage.dtype)
         pb = w.table(initial, maker.sums_dtype)
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
         read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
@@ -160,7 +160,8 @@ class Tile:
                 places = [(row, column + p + i) for i in range(count)]
                 vector = w.let(joined(*sums[p : p + count]))
                 self.finish(w, elements, vector, channel, places, py, y, read, leaves)
-        macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
+        work = self.group.anchor.op.work(*self.group.anchor.inputs)
+        macs = work.macs or work.adds // 2
         share = self.width * self.count / max(shape.channels, 1)
         context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
 

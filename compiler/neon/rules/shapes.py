@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir.graph import Node
-from ...ir.ops import Conv2d
+from ...ir.ops import AdderConv2d, Conv2d
 from ..context import Tensor
 from ..copies import strides
 
@@ -46,7 +46,7 @@ class Shape:
 def shape_of(node: Node, x: Tensor) -> Shape:
     """The product's shape for an input with this storage (its border included)."""
     storage = x.storage
-    if not isinstance(node.op, Conv2d):
+    if not isinstance(node.op, AdderConv2d | Conv2d):
         k, m = node.inputs[1].type.shape
         if any(storage.border):
             h, w, _ = storage.type.shape
@@ -82,7 +82,7 @@ def in_rows(shape: Shape, y: Tensor, wanted: int | None = None) -> Shape:
 def runs_of(node: Node) -> np.ndarray:
     """Weights (runs, length, channels), int64."""
     w = node.inputs[1].value
-    if not isinstance(node.op, Conv2d):
+    if not isinstance(node.op, AdderConv2d | Conv2d):
         return w[None]
     kh, kw, c, m = w.shape
     return w.reshape(kh, kw * c, m)
