@@ -162,7 +162,7 @@ def _shown(window: Instance, arrivals: np.ndarray, interval: int) -> np.ndarray:
 
 def _before_window(window: Instance, read: np.ndarray, arrivals: np.ndarray, interval: int) -> int:
     """Entries before a line buffer that is read at ``read``, for what it cannot hold."""
-    last, sizes, lead = _releases(window.p)
+    last, sizes, lead = releases(window.p)
     gone = _gone(read[last], sizes, arrivals, interval)
     return max(LEAST, _most(arrivals, gone) + lead - ring_beats(window.p) + 1)
 
@@ -200,7 +200,7 @@ def needed_beats(p) -> np.ndarray:
     return np.where(pixel >= 0, pixel * chunks + np.arange(chunks), -1).reshape(-1)
 
 
-def _releases(p) -> tuple[np.ndarray, np.ndarray, int]:
+def releases(p) -> tuple[np.ndarray, np.ndarray, int]:
     """Beats of the windows' stream after which the line buffer frees beats, how many, and how many it
     keeps free for the padding before a frame; gw_sliding_window.v says why late windows free nothing."""
     rows, cols = out_size(p)
