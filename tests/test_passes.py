@@ -10,6 +10,8 @@ from gatewright.compiler.ir.boundary import InputEncoding, plain_output
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     Concat,
     Conv2d,
     Lookup,
@@ -122,6 +124,16 @@ def _conv_as_matmul():
     return _graph(Conv2d()(y, rows(2, 3, 3, 2), const(1, 2), name="whole"))
 
 
+def _beyond():
+    """Weights on both sides of the input's range; padding makes 0 part of it."""
+    w = const([-4, 0], [-1, 3], [7, 9])
+    dense = AdderMatMul()(input_of("x", (3,), 0, 7), w, const(10, -20), name="dense")
+    padded = AdderConv2d(pads=(1, 0, 0, 0))(
+        input_of("y", (3, 3, 1), 2, 5), const([[[-1, 0, 1, 9]]]), name="padded"
+    )
+    return _graph(dense, padded)
+
+
 def _signs():
     signs = Mul()(_linear(), const(1, -1), name="signs")
     return _graph(signs, Mul()(_linear("other", "y"), const(-9, 1), name="factors"))
@@ -194,6 +206,7 @@ EXAMPLES = {
     "absorb_transpose_into_output": lambda: _graph(Transpose((2, 0, 1))(MaxPool((2, 2))(_image()))),
     "absorb_transpose_into_matmul": _into_matmul,
     "conv_to_matmul": _conv_as_matmul,
+    "clamp_adder_weights": _beyond,
     "sink_reshape": lambda: _graph(_act(Reshape((1, 1, 2))(_linear()), [1, 2], [3, 4])),
     "sink_maxpool": lambda: _graph(_act(MaxPool((2, 2))(_image(), name="pool"), [1], [2])),
     "absorb_add_into_linear": lambda: _graph(Add()(_linear(), const(5), name="add")),

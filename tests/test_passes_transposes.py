@@ -7,6 +7,7 @@ from gatewright.compiler.ir.boundary import InputEncoding
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderMatMul,
     ArgMax,
     Concat,
     Conv2d,
@@ -169,6 +170,7 @@ SINGLE = {
 # Those that need the last axis, or rows and columns, where they are.
 LAST_AXIS = {
     MatMul: lambda x: MatMul()(x, _table(4, 2)),
+    AdderMatMul: lambda x: AdderMatMul()(x, _table(4, 2)),
     ArgMax: lambda x: ArgMax()(x),
     MaxPool: lambda x: MaxPool((2, 1), (1, 2), (1, 0, 0, 0))(x),
     SumPool: lambda x: SumPool((1, 2), (2, 1), (0, 1, 0, 0), (2, 1))(x),

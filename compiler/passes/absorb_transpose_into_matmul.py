@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from ..ir.graph import Const, Graph, Node, Value
-from ..ir.ops import MatMul, Reshape, Transpose
+from ..ir.ops import AdderMatMul, MatMul, Reshape, Transpose
 from .channels import is_per_tensor
 from .rewrite import Users, rewrite
 
@@ -13,13 +13,13 @@ from .rewrite import Users, rewrite
 def absorb_transpose_into_matmul(graph: Graph) -> Graph:
     """matmul(reshape(transpose(x, p)), w)  ->  matmul(reshape(x), rows of w permuted). Exact.
 
-    Also through per-tensor nodes (thresholds and tables with one row, scalar Add and Mul) and more reshapes
-    between the two, where nothing else uses what those nodes compute. Leading axes that ``w`` does
-    not sum over must stay in place.
+    For adder_matmul alike. Also through per-tensor nodes (thresholds and tables with one row, scalar Add
+    and Mul) and more reshapes between the two, where nothing else uses what those nodes compute. Leading
+    axes that ``w`` does not sum over must stay in place.
     """
 
     def rule(node: Node, users: Users):
-        if not isinstance(node.op, MatMul):
+        if not isinstance(node.op, MatMul | AdderMatMul):
             return None
         chain = _chain(node.inputs[0], users)
         if not chain:

@@ -15,6 +15,7 @@ from .absorb_sign_into_weights import absorb_sign_into_weights
 from .absorb_transpose_into_input import absorb_transpose_into_input
 from .absorb_transpose_into_matmul import absorb_transpose_into_matmul
 from .absorb_transpose_into_output import absorb_transpose_into_output
+from .clamp_adder_weights import clamp_adder_weights
 from .clip_thresholds import clip_thresholds
 from .conv_to_matmul import conv_to_matmul
 from .drop_identity_threshold import drop_identity_threshold
@@ -54,6 +55,7 @@ DEFAULT: tuple[Pass, ...] = (
     # Channels shuffled in front of what has only now become a product.
     absorb_transpose_into_matmul,
     # Arithmetic: into the weights where it can go, else into the thresholds.
+    clamp_adder_weights,
     absorb_add_into_linear,
     absorb_sign_into_weights,
     absorb_add_into_linear,

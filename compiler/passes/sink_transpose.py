@@ -20,7 +20,7 @@ def sink_transpose(graph: Graph) -> Graph:
     maxpool(transpose(x))                    ->  transpose(maxpool(x)), where rows and columns change
         places, and sumpool and upsample alike
     matmul(transpose(x))                     ->  transpose(matmul(x)), where the last axis stays, and
-        argmax alike
+        adder_matmul and argmax alike
     reshape(transpose(x))                    ->  transpose(reshape(x)), where axes are split or joined
 
     Exact. Only where a Transpose, a Reshape or an output follows, perhaps after more such ops, so that

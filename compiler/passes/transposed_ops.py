@@ -7,6 +7,7 @@ from ..ir.graph import Const, Node, Value
 from ..ir.op import Op
 from ..ir.ops import (
     Add,
+    AdderMatMul,
     ArgMax,
     Concat,
     Lookup,
@@ -164,6 +165,7 @@ SINKS: dict[type[Op], SinkRule] = {
     SumPool: _window,
     Upsample: _window,
     MatMul: _last_axis,
+    AdderMatMul: _last_axis,
     ArgMax: _last_axis,
     Reshape: _reshape,
 }
