@@ -2,6 +2,8 @@
 
 from ..compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     BatchMatMul,
     Concat,
@@ -24,6 +26,7 @@ from ..compiler.ir.ops import (
 )
 from ..compiler.target import Target
 from .rules.activation import ARGMAX
+from .rules.adder import ADDER_CONV2D, ADDER_MATMUL
 from .rules.batch_matmul import BATCH_MATMUL
 from .rules.conv_transpose import CONV_TRANSPOSE
 from .rules.elementwise import ELEMENTWISE
@@ -41,6 +44,8 @@ FPGA = Target(
     rules={
         MatMul: MATMUL,
         Conv2d: CONV2D,
+        AdderMatMul: ADDER_MATMUL,
+        AdderConv2d: ADDER_CONV2D,
         ConvTranspose2d: CONV_TRANSPOSE,
         BatchMatMul: BATCH_MATMUL,
         Add: ELEMENTWISE,

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from gatewright.compiler.ir.ops.adder import adder_bounds
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import Stream
 from gatewright.hw.units.matrix_vector import (
@@ -20,7 +21,7 @@ from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[1] / "hw" / "rtl"
 BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair")
+LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair", "adder")
 VECTORS = 5
 
 
@@ -62,6 +63,13 @@ class Case:
         )  # fmt: skip
 
 
+def sums_of(lane: int, xs: np.ndarray, ws: np.ndarray) -> np.ndarray:
+    """What the lanes add up of (VECTORS, groups, MW) and (groups, MW, MH), without biases."""
+    if lane == 7:
+        return -np.abs(xs[..., None] - ws).sum(-2)
+    return np.einsum("vgi,gij->vgj", xs, ws)
+
+
 def make(
     seed: int,
     lane: int,
@@ -83,7 +91,9 @@ def make(
     w_bits, stored = w.bits, ws
     if lane == 6:  # two rows a multiplier, whose memory may need one bit more
         w_bits, stored = w.bits + 1, paired_weights(ws)
-    memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar)}
+    elif lane == 7:
+        w_bits = w.bits + (x.signed and not w.signed)
+    memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar, w.signed or x.signed)}
     if bias:
         memories["b.mem"] = bias_memory(b.ravel(), pe, acc_bits)
     params = {
@@ -93,7 +103,7 @@ def make(
     }  # fmt: skip
     source, sink = Stream(x, simd, mw // simd), Stream(two_complement(acc_bits), pe, mh // pe)
     words = {name: (memory.words, memory.bits) for name, memory in memories.items()}
-    sums = np.einsum("vgi,gij->vgj", xs, ws) + b
+    sums = sums_of(lane, xs, ws) + b
     return Case(params, words, source, sink, source.pack(xs), sink.pack(sums), xs, ws)
 
 
@@ -102,8 +112,10 @@ def make_limited(seed: int, lane: int, shape, x: Int, w: Int, rom_style: int = 0
     always, and one exactly."""
     case = make(seed, lane, shape, x, w, 2, False, rom_style, groups)
     random = np.random.default_rng([seed, lane, 7])
-    sums = np.einsum("vgi,gij->vgj", case.xs, case.ws)
+    sums = sums_of(lane, case.xs, case.ws)
     low, high = (f(case.ws * x.lo, case.ws * x.hi).sum(1).ravel() for f in (np.minimum, np.maximum))
+    if lane == 7:
+        low, high = adder_bounds(x, case.ws.transpose(1, 0, 2).reshape(shape[0], -1), None, False)
     limits = random.integers(sums.min(0).ravel(), sums.max(0).ravel() + 2)
     outside = np.array([2**61, -(2**61)])[random.integers(0, 2, limits.size)]
     limits = np.where(random.random(limits.size) < 0.2, outside, limits)
@@ -131,6 +143,9 @@ def random_shape(seed: int, lane: int):
         x = BIPOLAR
     if lane in (2, 3, 5):
         w = BIPOLAR
+    if lane == 7:
+        w_bits = int(random.integers(1, 17))
+        w = two_complement(w_bits) if x.signed else Int(0, 2**w_bits - 1)
     return random, shape, x, w
 
 

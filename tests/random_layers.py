@@ -5,6 +5,8 @@ import numpy as np
 from gatewright.compiler.ir.graph import Const, Value
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     Conv2d,
     ConvTranspose2d,
     DepthToSpace,
@@ -48,9 +50,13 @@ def branch(rng, x: Value, channels: int) -> Value:
 
 
 def linear(rng, x: Value, m: int) -> Value:
-    """A product with constants of ``m`` channels out, on an image often a convolution that keeps its size."""
+    """A product with constants, or distances to them, of ``m`` channels out, on an image often a convolution
+    that keeps its size."""
     c = x.type.shape[-1]
+    adds = rng.random() < 0.2
     if len(x.type.shape) != 3 or rng.random() < 0.25:
+        if adds:
+            return AdderMatMul()(x, centres(rng, x, (c, m)), *_bias(rng, m))
         return MatMul()(x, weights(rng, (c, m), x.type.dtype.bipolar), *_bias(rng, m))
     h, w, _ = x.type.shape
     # A window unit gives a pixel of a window a clock, and weights cost lanes or clocks.
@@ -61,8 +67,11 @@ def linear(rng, x: Value, m: int) -> Value:
     if rng.random() < 0.2:
         x = Pad((before, after, 0, after, before, 0), int(rng.integers(-1, 2)))(x)
         before = after = 0
+    pads = before, after, after, before
+    if adds:
+        return AdderConv2d((1, 1), pads, (d, d))(x, centres(rng, x, (k, k, c, m)), *_bias(rng, m))
     groups = _groups(rng, c, m)
-    op = Conv2d((1, 1), (before, after, after, before), (d, d), groups)
+    op = Conv2d((1, 1), pads, (d, d), groups)
     return op(x, weights(rng, (k, k, c // groups, m), x.type.dtype.bipolar), *_bias(rng, m))
 
 
@@ -74,6 +83,8 @@ def smaller(rng, x: Value) -> Value:
         k = tuple(int(rng.integers(1, min(3, n) + 1)) for n in (h, w))
         m = int(rng.choice([1, 2, 3]))
         pads = tuple(int(p) for p in rng.integers(0, 2, 4))
+        if rng.random() < 0.2:
+            return AdderConv2d(_strides(rng), pads)(x, centres(rng, x, (*k, c, m)), *_bias(rng, m))
         return Conv2d(_strides(rng), pads)(x, weights(rng, (*k, c, m)), *_bias(rng, m))
     if kind == 1:
         steps = tuple(int(s) for s in rng.integers(1, 3, 2))
@@ -176,6 +187,12 @@ def weights(rng, shape, of_signs: bool = False) -> Const:
         return Const(rng.choice([-1, 1], shape))
     half = 2 ** int(rng.choice([1, 2, 3, 3, 7]))
     return Const(rng.integers(-half, half, shape))
+
+
+def centres(rng, x: Value, shape) -> Const:
+    """What distances are measured to: values of x and a few beyond."""
+    t = x.type.dtype
+    return Const(rng.integers(t.lo - 2, t.hi + 3, shape))
 
 
 def _bias(rng, channels: int) -> tuple[Const, ...]:

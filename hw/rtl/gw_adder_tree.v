@@ -10,7 +10,8 @@
 module gw_adder_tree #(
     parameter N      = 4,        // terms
     parameter BITS   = 8,        // bits of a term; the sum has BITS + $clog2(N)
-    parameter SIGNED = 1,        // 1: terms are two's complement; needed for CARRY
+    parameter SIGNED = 1,        // 1: terms are two's complement; needed for CARRY. 2: they and the sum are so
+                                 // with one more bit, always 1, which is left out
     parameter CARRY  = 0         // 1: use the carry bits
 ) (
     input  wire                        clk,
@@ -37,9 +38,9 @@ module gw_adder_tree #(
             for (i = 0; i < PAIRS; i = i + 1) begin : g_pair
                 wire [BITS:0] a;
                 wire [BITS:0] b;
-                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED)) extend_a (
+                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED == 1 ? 1 : 0)) extend_a (
                     .a(terms[2*i*BITS +: BITS]), .y(a));
-                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED)) extend_b (
+                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED == 1 ? 1 : 0)) extend_b (
                     .a(terms[(2*i+1)*BITS +: BITS]), .y(b));
                 if (CARRY != 0) begin : g_carry
                     // One more adder bit below the lowest makes the carry; every tool maps that well.
@@ -51,8 +52,10 @@ module gw_adder_tree #(
                 end
             end
             if (REST > PAIRS) begin : g_odd
-                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED)) extend_last (
-                    .a(terms[(N-1)*BITS +: BITS]), .y(next_d[(REST-1)*(BITS+1) +: BITS+1]));
+                wire [BITS:0] last;
+                gw_extend #(.FROM(BITS), .TO(BITS + 1), .SIGNED(SIGNED == 1 ? 1 : 0)) extend_last (
+                    .a(terms[(N-1)*BITS +: BITS]), .y(last));
+                assign next_d[(REST-1)*(BITS+1) +: BITS+1] = {SIGNED == 2 ? 1'b1 : last[BITS], last[BITS-1:0]};
             end
             always @(posedge clk) if (ce) next_q <= next_d;
 

@@ -1,5 +1,5 @@
-// Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS. With GROUPS matrices, vector
-// v has matrix v modulo GROUPS. With TOP_BIT the highest bit of acc[j] leaves, nothing else of it, and acc of
+// Matrix times vector: acc[j] = bias[j] + sum_i w[j][i]*x[i] modulo 2**ACC_BITS; with LANE 7 the terms are
+// -|x[i] - w[j][i]|. With GROUPS matrices, vector v has matrix v modulo GROUPS. With TOP_BIT the highest bit of acc[j] leaves, nothing else of it, and acc of
 // lanes 3 and 5 is bias[j] + how many i have w[j][i] = x[i]. A bias of 2**(ACC_BITS-1) - t makes that bit
 // whether the sum, or the number, has reached t.
 //
@@ -15,7 +15,8 @@
 // next matrix follow.
 //
 // LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
-// 4 x {-1,+1}; 5 as 3, for LUTs of six inputs; 6 as 0, rows 2k and 2k+1 in one multiplication (PE is even).
+// 4 x {-1,+1}; 5 as 3, for LUTs of six inputs; 6 as 0, rows 2k and 2k+1 in one multiplication (PE is even);
+// 7 distances, where weights are two's complement only if x is, else unsigned.
 // W_BITS is 1 for lanes 2, 3 and 5, X_BITS for 3, 4 and 5. For lane 6 the code of w[2k+1][i] holds 1 less
 // where w[2k][i] is negative.
 `default_nettype none

@@ -49,15 +49,16 @@ module gw_matrix_vector_fed #(
                         : LANE == 3 ? 3 + $clog2((SIMD + 3) / 4)
                         : LANE == 5 ? 5 + $clog2((SIMD + 17) / 18)
                         : LANE == 4 ? W_BITS + $clog2(SIMD)
+                        : LANE == 7 ? (X_BITS > W_BITS ? X_BITS : W_BITS) + 1 + $clog2(SIMD)
                         : X_BITS + W_BITS + $clog2(SIMD);
 
     localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
-    localparam HAS_CARRY = LANE == 2 || LANE == 4 || LANE == 6 || (LANE == 1 && W_BITS <= 2);
+    localparam HAS_CARRY = LANE == 2 || LANE == 4 || LANE == 6 || LANE == 7 || (LANE == 1 && W_BITS <= 2);
 
     initial begin
         if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
         if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 6) $display("gw_matrix_vector: LANE must be 0 to 6");
+        if (LANE < 0 || LANE > 7) $display("gw_matrix_vector: LANE must be 0 to 7");
         if (LANE == 6 && PE % 2 != 0) $display("gw_matrix_vector: PE must be even for LANE 6");
     end
 
@@ -194,6 +195,14 @@ module gw_matrix_vector_fed #(
                     .sum0(sum[i*SUM_BITS +: SUM_BITS]), .sum1(sum[(i+1)*SUM_BITS +: SUM_BITS]),
                     .carry1(carry[i+1]));
                 assign carry[i] = 1'b0;
+            end
+        end else if (LANE == 7) begin : g_adder
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_adder #(
+                    .SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .W_SIGNED(X_SIGNED)
+                ) distance (
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
             end
         end else begin : g_multiply
             for (i = 0; i < PE; i = i + 1) begin : g_row

@@ -8,19 +8,20 @@ from functools import lru_cache, partial
 import numpy as np
 
 from ...compiler.ir.graph import Const, Node, Value
-from ...compiler.ir.ops import Conv2d, MatMul
+from ...compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ...compiler.ir.ops.linear import sum_bounds
 from ...compiler.ir.types import Int
 from ..design import Instance, Stream
 from ..units.matrix_vector import COUNTING, bias_memory, limit_start
 from . import requantize
 from .activation import spread
+from .adder import ADDER_CONV2D, ADDER_MATMUL, reachable
 from .constant import ConstantFold
 from .grouped import CONV2D
 from .linear import MATMUL
 from .rule import LUTS, Fold, Layer, Operand, Rule
 
-_RULES = {MatMul: MATMUL, Conv2d: CONV2D}
+_RULES = {MatMul: MATMUL, Conv2d: CONV2D, AdderMatMul: ADDER_MATMUL, AdderConv2d: ADDER_CONV2D}
 _BIT = Int(0, 1)
 
 
@@ -64,7 +65,7 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
         return requantize.THRESHOLDS.lower(layer, fold)
     *before, sums = _RULES[type(product.node.op)].lower(product, fold)
     start, bits = limit_start(
-        *_limits(product.node, layer.node.inputs[1]), sums.p.LANE in COUNTING, sums.p.MW
+        *_limits(product.node, product.x, layer.node.inputs[1]), sums.p.LANE in COUNTING, sums.p.MW
     )
     told = layer.y if layer.y.bipolar else _BIT
     bit = replace(
@@ -79,12 +80,16 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
 
 
 @lru_cache(maxsize=512)
-def _limits(product: Node, table: Const) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each channel what its sums without bias must reach, and the least and greatest that they can be;
-    worked out once, since foldings are compared by the hundred."""
+def _limits(product: Node, stream: Int, table: Const) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each channel what its sums without bias must reach, and the least and greatest that they can be,
+    where the product reads codes of ``stream``; worked out once, since foldings are compared by the hundred.
+    """
     x, weights, *bias = product.inputs
     matrix = weights.value.reshape(-1, weights.value.shape[-1])
     limits = np.broadcast_to(table.value[:, 0], matrix.shape[1:])
+    if isinstance(product.op, AdderMatMul | AdderConv2d):
+        start, low, high = reachable(product, stream)
+        return limits - start, low, high
     if bias:
         limits = limits - bias[0].value
     return limits, *sum_bounds(x.type.dtype, matrix, None, any(getattr(product.op, "pads", ())))

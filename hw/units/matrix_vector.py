@@ -11,10 +11,13 @@ from .fabric import LUT6, adder, adders, product, rom, tree
 from .ram import clog2, ram_resources
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6, LANE_PAIR = range(7)
+LANE_ADDER = 7
 COUNTING = (LANE_XNOR, LANE_XNOR6)  # lanes that add how many pairs of bits are equal
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
-_CONSTANT = ((0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0))
+_CONSTANT = (
+    (0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0), (0.9, 1.0),
+)  # fmt: skip
 # As in gw_lane_buffer.
 _REGISTER_BITS = 128
 
@@ -91,7 +94,19 @@ def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
     )
 
 
-_ROWS = (_multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row, _pair_row)
+def _adder_row(p: SimpleNamespace, family: str) -> Resources:
+    """Differences and their signs; the first adders complement what they add."""
+    bits = max(p.X_BITS, p.W_BITS)
+    pairs, rest = p.SIMD // 2, (p.SIMD + 1) // 2
+    widths, ff = tree(rest, bits + 1, True)
+    first = pairs * (2 * bits + adder(bits + 1, family))
+    lut = p.SIMD * adder(bits + 1, family) + first + adders(widths, family)
+    return Resources(lut=lut, ff=p.SIMD * (bits + 1) + rest * (bits + 2) + ff)
+
+
+_ROWS = (
+    _multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row, _pair_row, _adder_row
+)  # fmt: skip
 
 
 def lane_resources(p: SimpleNamespace, family: str) -> Resources:
@@ -126,7 +141,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     slots, folds = p.MW // p.SIMD, p.MH // p.PE
     words = slots * folds * p.GROUPS
     row = _ROWS[p.LANE](p, family)
-    carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
+    carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X, LANE_ADDER) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
     choose = p.ACC_BITS if slots > 1 and family not in LUT6 else 0  # start value or the sum so far
     of_lut, of_ff = _CONSTANT[p.LANE] if words == 1 else (1.0, 1.0)
     rows = Resources(
@@ -152,19 +167,23 @@ def _pack(codes: np.ndarray, bits: int) -> tuple[int, ...]:
     return tuple(int.from_bytes(row.tobytes(), "little") for row in rows)
 
 
-def group_weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False) -> Memory:
+def group_weight_memory(
+    w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False, signed: bool = True
+) -> Memory:
     """WEIGHTS of GROUPS matrices that take turns, shape (GROUPS, MW, MH); else as ``weight_memory``."""
-    parts = [weight_memory(matrix, pe, simd, bits, bipolar) for matrix in w]
+    parts = [weight_memory(matrix, pe, simd, bits, bipolar, signed) for matrix in w]
     return Memory(tuple(word for part in parts for word in part.words), pe * simd * bits)
 
 
-def weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False) -> Memory:
+def weight_memory(
+    w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = False, signed: bool = True
+) -> Memory:
     """WEIGHTS of ``x @ w``.
 
     Args:
         w: integers, shape (MW, MH).
         pe, simd: folding; divide MH and MW.
-        bits: of a weight, two's complement; 1 with ``bipolar``, where +1 is 1 and -1 is 0.
+        bits: of a weight, two's complement where ``signed``; 1 with ``bipolar``, where +1 is 1 and -1 is 0.
 
     Raises:
         LoweringError: a folding that does not divide the shape, or a weight that the bits cannot hold.
@@ -175,7 +194,8 @@ def weight_memory(w: np.ndarray, pe: int, simd: int, bits: int, bipolar: bool = 
             f"matrix_vector: SIMD and PE must divide the weights' shape {mw} x {mh}, not {simd} and {pe}. "
             "Choose divisors."
         )
-    allowed = Int(-1, 1, 2) if bipolar else Int(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    low = -(1 << (bits - 1)) if signed else 0
+    allowed = Int(-1, 1, 2) if bipolar else Int(low, low + (1 << bits) - 1)
     if not allowed.contains(w):
         raise LoweringError(
             f"matrix_vector: weights must be of type {allowed}, not {w.min()}..{w.max()}. Use more bits."
@@ -238,6 +258,8 @@ MATRIX_VECTOR = Unit(
         "gw_matrix_vector.v",
         "gw_matrix_vector_fed.v",
         "gw_accumulator.v",
+        "gw_flip_add.v",
+        "gw_lane_adder.v",
         "gw_lane_buffer.v",
         "gw_lane_digit.v",
         "gw_lane_multiply.v",

@@ -19,7 +19,7 @@ from matrix_vector_bench import BIPOLAR, LANES, VECTORS, check_timing, make, ran
 
 
 @pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
-@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(len(LANES)), ids=LANES.__getitem__)
 def test_random_shapes(lane, seed):
     case = random_case(seed, lane)
     simulation = case.compile()
@@ -64,7 +64,7 @@ def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(len(LANES)), ids=LANES.__getitem__)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (6, 5, 5, 6), (7, 3, 1, 7), (5, 3, 3, 1)], ids=str)
 def test_degenerate_folding(shape, lane):
     """One word of weights, one slot, one fold, one element: counters without bits."""
@@ -83,7 +83,7 @@ def test_counts_of_more_than_18_pairs(simd):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", range(7), ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", range(len(LANES)), ids=LANES.__getitem__)
 def test_verilator_agrees(lane):
     case = random_case(3, lane)
     icarus, verilator = (
