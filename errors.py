@@ -30,3 +30,7 @@ class ToolError(GatewrightError):
 
 class InputError(GatewrightError):
     """A file, an array or an option that a user gave cannot be used."""
+
+
+class DeadlockError(GatewrightError):
+    """Units of a design wait for each other's beats or room, so that none ever gets further."""
