@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler.ir.graph import Graph
-from ..compiler.ir.ops import Conv2d, MatMul
+from ..compiler.ir.graph import Graph, Node
+from ..compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ..hw.buffering import latency
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .compile import Job
 
 SCHEMA = "gatewright-report/1"
+# Layers with weights that reports count.
+_WEIGHTED = MatMul | Conv2d | AdderMatMul | AdderConv2d
 
 
 def report(job: Job) -> dict:
@@ -72,17 +74,8 @@ def model(graph: Graph) -> dict:
     """Name, input, work and layers of a graph."""
     source = graph.inputs[0]
     encoding = graph.encodings[0] if graph.encodings else None
-    layers = [
-        {
-            "name": n.name,
-            "op": n.op.name,
-            "type": str(n.type),
-            "macs": n.op.work(*n.inputs).macs,
-            "weight_bits": n.inputs[1].type.dtype.bits if isinstance(n.op, MatMul | Conv2d) else None,
-        }
-        for n in graph.nodes()
-    ]
-    weights = [n.inputs[1].type.size for n in graph.nodes() if isinstance(n.op, MatMul | Conv2d)]
+    layers = [_layer(n) for n in graph.nodes()]
+    weights = [n.inputs[1].type.size for n in graph.nodes() if isinstance(n.op, _WEIGHTED)]
     return {
         "name": graph.name,
         "input": {
@@ -91,8 +84,21 @@ def model(graph: Graph) -> dict:
             "scale": encoding.scale if encoding else None,
         },
         "macs": sum(layer["macs"] for layer in layers),
+        "adds": sum(layer["adds"] for layer in layers),
         "parameters": sum(weights),
         "layers": layers,
+    }
+
+
+def _layer(node: Node) -> dict:
+    work = node.op.work(*node.inputs)
+    return {
+        "name": node.name,
+        "op": node.op.name,
+        "type": str(node.type),
+        "macs": work.macs,
+        "adds": work.adds,
+        "weight_bits": node.inputs[1].type.dtype.bits if isinstance(node.op, _WEIGHTED) else None,
     }
 
 

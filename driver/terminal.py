@@ -55,15 +55,15 @@ def _print_graph(console: Console, model: dict, output: dict) -> None:
     console.print(
         f"[bold]{escape(model['name'])}[/]: input {_shape(source['shape'])} in {_range(source['range'])}, "
         f"output {_shape(output['shape'])} in {_range(output['range'])}, "
-        f"{model['macs']:,} MAC, {model['parameters']:,} weights",
+        f"{model['macs']:,} MAC, {model['adds']:,} additions, {model['parameters']:,} weights",
         highlight=False,
     )
-    table = Table("layer", "op", "result", "weights", "MAC", "targets")
+    table = Table("layer", "op", "result", "weights", "MAC", "additions", "targets")
     for layer in model["layers"]:
         bits = f"{layer['weight_bits']} bit" if layer["weight_bits"] else ""
-        macs, targets = f"{layer['macs']:,}", ", ".join(layer["targets"])
+        work, targets = (f"{layer[k]:,}" for k in ("macs", "adds")), ", ".join(layer["targets"])
         name = layer["name"] or f"({layer['node']})"
-        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, macs, targets)))
+        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, *work, targets)))
     console.print(table)
 
 

@@ -56,6 +56,7 @@ def _headline(report: dict) -> Markup:
     facts = [
         join(shape(model["input"]["shape"]), " input"),
         f"{count(model['macs'])} multiply-accumulates a frame",
+        *([f"{count(model['adds'])} additions"] if model.get("adds") else []),
         f"{count(model['parameters'])} parameters",
     ]
     if board and (report.get("arm") or board["part"] is None):

@@ -41,22 +41,28 @@ def _accuracy(e: dict) -> Markup:
 
 def layers_section(report: dict) -> Markup | None:
     """The nodes of the integer graph and their work; None for an empty graph."""
-    layers, macs = report["model"]["layers"], report["model"]["macs"]
+    layers, total = report["model"]["layers"], _operations(report["model"])
     if not layers:
         return None
     rows = []
     for layer in layers:
-        part = layer["macs"] / macs if macs else 0
+        part = _operations(layer) / total if total else 0
         bar = share_bar(min(part, 1), None, class_="fill calm")
         bits = layer.get("weight_bits")
         weights = f" · weights of {plural(bits, 'bit')}" if bits else None
         first = join(name(layer["name"]), element("small", name(layer["op"]), weights))
-        work = join(count(layer["macs"]), element("small", share(part)))
+        adds = element("small", f"{count(layer['adds'])} additions") if layer.get("adds") else None
+        work = join(count(layer["macs"]), adds, element("small", share(part)))
         rows.append([first, name(layer["type"]), bar, work])
     heads = ["Layer", "Result", ("Share of the work", "wide"), ("MACs a frame", _NUMBER)]
-    note = "Range and shape of each result, channels last, and multiply-accumulates (MACs)."
+    note = "Range and shape of each result, channels last, multiply-accumulates (MACs) and other additions."
     body = table("Layers of the graph", heads, rows, class_="layers")
     return element("section", element("h2", "Layers"), element("p", note, class_="note"), body)
+
+
+def _operations(work: dict) -> int:
+    """Multiplications and additions; a multiply-accumulate is one of each."""
+    return 2 * work["macs"] + work.get("adds", 0)
 
 
 def values_section(report: dict) -> Markup:

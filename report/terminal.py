@@ -79,7 +79,8 @@ def _summary(report: dict, speak: _Speaker) -> Table:
 
 def _facts(report: dict) -> list[tuple[str, str]]:
     model, mhz = report["model"], report["clock_mhz"]
-    work = f"{count(model['macs'])} MACs, {count(model['parameters'])} parameters"
+    adds = f"{count(model['adds'])} additions, " if model.get("adds") else ""
+    work = f"{count(model['macs'])} MACs, {adds}{count(model['parameters'])} parameters"
     facts = [
         ("Stage", STAGES[report["stage"]]),
         ("Network", f"{shape(model['input']['shape'])} input, {work}"),
