@@ -66,8 +66,8 @@ def test_weights_take_the_bits_of_x(t):
     assert (unit.p.W_BITS, unit.p.HAS_BIAS) == (4, 1)
     near = layer_of(adder(stream(t, 4), Int(max(t.lo, 0), 3), 8), ADDER_MATMUL)
     (unit,) = ADDER_MATMUL.lower(near, next(iter(ADDER_MATMUL.folds(near))))
-    assert unit.p.W_BITS == (3 if t.signed else 2)
-    assert unit.p.HAS_BIAS == 0
+    assert unit.params["W_BITS"] == 2 + t.signed
+    assert unit.params["HAS_BIAS"] == 0
 
 
 def sign(sums: Value) -> Value:
