@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatewright.compiler.frontends.adder_ops import DOMAIN as ADDER
 from gatewright.compiler.frontends.function_ops import FUNCTIONS
 from qdq_models import QdqNet
 from qonnx_models import DOMAIN, Net
@@ -225,6 +226,25 @@ def _int_quant(net: Net, x: str) -> str:
                     narrow=0, rounding_mode="ROUND")  # fmt: skip
 
 
+def _adder(op: str, shape: tuple[int, ...], kernels: tuple[int, ...], form: str = "", scale: float = 0.1):
+    """An adder layer of 8-bit weights, as quant/ exports it, its sums quantized again."""
+
+    def build() -> bytes:
+        net = Net((1, *shape))
+        w = net.weights(_RNG.normal(size=kernels) * 3, scale, 8)
+        y = net.node(op, net.quant("x", 0.1, 8, signed=0), w, domain=ADDER)
+        return net.build(net.quant(y, 1.5, 8)).SerializeToString()
+
+    return Example(f"{ADDER}.{op}", build, form)
+
+
+_ADDERS = (
+    _adder("AdderConv2d", IMAGE, (8, 4, 3, 3)),
+    _adder("AdderConv2d", IMAGE, (8, 4, 3, 3), "weights of twice the step", np.float32(0.1) * 2),
+    _adder("AdderConv2d", (4, 9), (8, 4, 3), "1-D"),
+    _adder("AdderLinear", ROW, (5, 8)),
+)
+
 QUANTIZER_EXAMPLES = (
     _qonnx("Quant", lambda n, y: n.quant(y, 0.2, 4)),
     _qonnx("Quant", lambda n, y: n.quant(y, np.full((1, 4, 1, 1), 0.2), 4), "one scale per channel"),
@@ -239,4 +259,4 @@ QUANTIZER_EXAMPLES = (
     between("QuantizeLinear", lambda n, x: n.pair(x, np.float32(0.3), 7), "of another scale"),
     between("DequantizeLinear", lambda n, x: n.node("Relu", x)),
 )
-OPERATOR_EXAMPLES = (*_LAYERS, *_ELEMENTWISE, *_LAYOUT, *_POOLS, *map(_function, FUNCTIONS))
+OPERATOR_EXAMPLES = (*_LAYERS, *_ELEMENTWISE, *_LAYOUT, *_POOLS, *_ADDERS, *map(_function, FUNCTIONS))

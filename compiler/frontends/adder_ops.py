@@ -21,7 +21,7 @@ _MOST_RATIO = 2**12
 
 
 def lower_adder_linear(node: SourceNode) -> tuple[Tensor]:
-    """The negative distances of rows to each row of the weights."""
+    """-sum abs(x - w) of each row and each row of weights; scales equal, or one 2 to 4096 times the other."""
     _check_operands(node)
     tensor, weights = node.tensor(), node.constant(1, "the weights")
     if weights.values.ndim != 2:
@@ -31,7 +31,7 @@ def lower_adder_linear(node: SourceNode) -> tuple[Tensor]:
 
 
 def lower_adder_conv(node: SourceNode) -> tuple[Tensor]:
-    """The negative distances of windows, 1-D or 2-D, to each kernel, between two transposes as Conv has."""
+    """-sum abs(x - w) of windows, 1-D or 2-D, padded by 0; scales as of AdderLinear."""
     _check_operands(node)
     tensor, weights = filtered(node)
     kernel = weights.values.shape[2:]
