@@ -93,6 +93,10 @@ def _add_compile(commands) -> None:
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
     p.add_argument("--cross", default="zig", metavar="CC", help="ARM: cross compiler, zig or gcc (from PATH)")
     p.add_argument(
+        "--tune", action="store_true", help="ARM: choose each layer's code by counted instructions"
+    )
+    p.add_argument("--cache", type=Path, metavar="DIR", help="ARM: where --tune keeps its counts")
+    p.add_argument(
         "--data", type=Path, metavar="FILE", help=".npz (inputs, labels, expected) or .npy to verify on"
     )
     p.add_argument("--frames", type=int, metavar="N", help="verify on the first N frames only")
@@ -157,6 +161,8 @@ def _compile(args) -> int:
         target=args.target,
         threads=args.threads,
         cross=args.cross,
+        tune=args.tune,
+        cache=args.cache,
     )
     with _progress(args.quiet) as say:
         report = compile_model(args.model, args.board, args.out, options, say)

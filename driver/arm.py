@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ..hw.flow import tools
 from ..sim.mca import MODELS, Estimate
 from . import verify
 from .arm_run import Counts, count, estimate, run_frames
+from .arm_tuning import Tuned, cache_folder, count_trials, tune
 from .cross import Cross, cross, simulator
 from .data import output_decoding
 from .elf_sizes import code_bytes
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ..boards.schema import Board, Processor
     from ..compiler.neon.program import Program
     from .compile import Job
+    from .options import Options
 
 STAGES = ("graph", "lower", "objects", "library", "verify")
 MAX_THREADS = 4
@@ -39,27 +42,32 @@ class Arm:
     counts: Counts | None = None
     estimate: Estimate | None = None
     context_bytes: int = 0
+    tuned: Tuned | None = None
 
 
-def check_reachable(board: Board, until: str, kind: str) -> None:
+def check_reachable(board: Board, options: Options) -> None:
     """Refuse before any work what a later stage could not do.
 
     Raises:
-        InputError: no such cross compiler.
+        InputError: no such cross compiler, or no folder where counts are to be kept.
         ToolError: a tool of a stage up to ``until`` is missing.
     """
-    reached = STAGES.index(until)
+    reached = STAGES.index(options.until)
+    tunes = options.tune and reached >= STAGES.index("lower")
+    if tunes:
+        cache_folder(options.cache)
     if reached >= STAGES.index("lower") and importlib.util.find_spec("tvm") is None:
         raise ToolError("tools: tvm must be installed, not absent. Run: pip install apache-tvm")
-    if reached >= STAGES.index("library"):
-        cross(board.processor.core, kind)
-    if reached >= STAGES.index("verify"):
+    if tunes or reached >= STAGES.index("library"):
+        cross(board.processor.core, options.cross)
+    if tunes or reached >= STAGES.index("verify"):
         tools.find(simulator(board.processor.core))
 
 
 def lower_stage(job: Job) -> None:
     """Kernels, calls and memory plan."""
     core = job.board.processor.core
+    tuned = _tune(job) if job.options.tune else None
     with job.stage("lower", f"lowering to kernels for {core}"):
         # Loading TVM takes seconds.
         from ..compiler.neon.c_names import identifier
@@ -67,9 +75,17 @@ def lower_stage(job: Job) -> None:
         from ..compiler.neon.isa import CORES
         from ..compiler.neon.lower import lower
 
-        program = lower(job.graph, CORES[core])
-        job.arm = Arm(identifier(job.graph.name), program)
+        program = lower(job.graph, CORES[core], tuned.ways if tuned else None)
+        job.arm = Arm(identifier(job.graph.name), program, tuned=tuned)
         job.arm.context_bytes = context_bytes(program, job.options.threads)
+
+
+def _tune(job: Job) -> Tuned:
+    """The ways that execute the fewest instructions."""
+    core, options = job.board.processor.core, job.options
+    with job.stage("tune", f"tuning for {core}"):
+        counter = partial(count_trials, compiler=cross(core, options.cross))
+        return tune(job.graph, core, counter, cache_folder(options.cache), job.say)
 
 
 def objects_stage(job: Job) -> None:
@@ -169,6 +185,18 @@ def report(job: Job) -> dict | None:
             {"kernel": c.kernel, "layer": c.layer, "macs": c.macs, "trips": c.trips} for c in program.calls
         ],
         "kernels": _kernels(arm),
+        "tuning": _tuning(arm.tuned),
+    }
+
+
+def _tuning(tuned: Tuned | None) -> dict | None:
+    """What tuning chose and gained; nothing that depends on what was counted before."""
+    if tuned is None:
+        return None
+    return {
+        "default_instructions": tuned.default,
+        "instructions": tuned.instructions,
+        "layers": [asdict(row) for row in tuned.rows],
     }
 
 

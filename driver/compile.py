@@ -91,7 +91,7 @@ def compile_model(
     board = board if isinstance(board, Board) else load_board(board)
     options = (options or Options()).completed(board)
     if options.target == ARM:
-        arm.check_reachable(board, options.until, options.cross)
+        arm.check_reachable(board, options)
     else:
         hardware.check_reachable(board, options.until, options.native)
     with staged_folder(Path(out)) as folder:

@@ -28,6 +28,8 @@ class Options:
         clock_mhz: FPGA: None takes the board's default.
         threads: ARM: how many share each inference.
         cross: ARM: cross compiler, "zig" or "gcc".
+        tune: ARM: choose how each layer is computed by counted instructions, not by estimates.
+        cache: ARM: folder where tuning keeps its counts; None takes the user's cache.
         data: .npz or .npy file to verify on; None draws random frames.
         frames: how many of its frames to simulate; None takes all.
         dump: write the graph after each pass.
@@ -46,6 +48,8 @@ class Options:
     target: str | None = None
     threads: int = 1
     cross: str = "zig"
+    tune: bool = False
+    cache: Path | None = None
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -75,7 +79,9 @@ class Options:
     def _check_target(self, target: str) -> None:
         """No option of the other target is given."""
         plain = Options()
-        foreign = ("fps", "interval", "clock_mhz", "seed") if target == ARM else ("threads", "cross")
+        foreign = ("threads", "cross", "tune", "cache")
+        if target == ARM:
+            foreign = ("fps", "interval", "clock_mhz", "seed")
         for option in foreign:
             if getattr(self, option) != getattr(plain, option):
                 flag = option.removesuffix("_mhz")
@@ -98,5 +104,7 @@ class Options:
         for label, value in (("--interval", self.interval), ("--frames", self.frames)):
             if value is not None and value < 1:
                 raise InputError(f"compile: {label} must be at least 1, not {value}")
+        if self.cache is not None and not self.tune:
+            raise InputError("compile: --cache must come with --tune, which keeps its counts there")
         if not 1 <= self.threads <= arm.MAX_THREADS:
             raise InputError(f"compile: --threads must be 1 to {arm.MAX_THREADS}, not {self.threads}")

@@ -59,7 +59,16 @@ def _lead(arm: dict) -> str:
         return f"{calls} Instructions were not counted."
     inside = sum(k["instructions"] or 0 for k in arm["kernels"])
     part = share(inside / arm["instructions"]) if arm["instructions"] else "0 %"
-    return f"{calls} Counted in qemu, one inference: {part} of the instructions are in kernels."
+    return f"{calls} Counted in qemu, one inference: {part} of the instructions are in kernels.{_tuned(arm)}"
+
+
+def _tuned(arm: dict) -> str:
+    """What tuning gained, where it did."""
+    tuning = arm.get("tuning")
+    if not tuning or tuning["instructions"] is None:
+        return ""
+    saved = tuning["default_instructions"] - tuning["instructions"]
+    return f" Tuning saved {count(saved)} of {count(tuning['default_instructions'])}."
 
 
 def _kernel_table(arm: dict) -> Markup:

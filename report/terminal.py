@@ -116,7 +116,20 @@ def _arm_facts(arm: dict) -> list[tuple[str, str]]:
         ("Estimate", f"{time}{source}"),
         ("Code", f"{code}, and {kib(arm['constant_bytes'])} KiB of constants"),
         ("Arena", arena),
+        *_tuning_facts(arm.get("tuning")),
     ]
+
+
+def _tuning_facts(tuning: dict | None) -> list[tuple[str, str]]:
+    """How many layers tuning changed, and what that gained."""
+    if tuning is None:
+        return []
+    changed = sum(bool(layer["way"]) for layer in tuning["layers"])
+    layers = f"{changed} of {plural(len(tuning['layers']), 'layer')} changed"
+    if tuning["instructions"] is None:
+        return [("Tuning", layers)]
+    before, after = tuning["default_instructions"], tuning["instructions"]
+    return [("Tuning", f"{layers}, {count(before)} instructions before and {count(after)} after")]
 
 
 def _rate(report: dict) -> str:

@@ -85,12 +85,12 @@ def source(name: str, program: Program, graph: Graph, threads: int) -> str:
     """The text of ``<name>.c``: C11 with GCC's attributes."""
     inputs, outputs = input_tensors(program, graph), output_tensors(program, graph)
     many, shared = threads > 1, _Threads(name, inputs, outputs, threads)
-    body = _calls(name, program, inputs, outputs, many)
+    body = calls_text(name, program.calls, inputs, outputs, many)
     plain = f"struct {name}_context {{\n    unsigned char arena[{max(program.arena, 1)}];\n}};\n"
     return _SOURCE.format(
         title=comment(graph.name or name), name=name, upper=name.upper(),
         pool=shared.pool(program.arena) if many else plain,
-        declarations=_declarations(name, program), arrays=_arrays(name, (*inputs, *outputs)),
+        declarations=declarations(name, program.calls), arrays=_arrays(name, (*inputs, *outputs)),
         meeting=c_threads.MEETING.format(name=name) + c_threads.SHARES if many else "",
         calls=shared.calls(body) if many else "", life=c_threads.LIFE.format(name=name) if many else "",
         started="start_workers(context) ? context : NULL" if many else "context",
@@ -100,10 +100,10 @@ def source(name: str, program: Program, graph: Graph, threads: int) -> str:
     )  # fmt: skip
 
 
-def _declarations(name: str, program: Program) -> str:
+def declarations(name: str, calls: tuple[Call, ...]) -> str:
     """Prototypes of the kernels and the constants; pointers that a kernel writes through are const, too, as
     C calls them alike."""
-    first = {call.kernel: call for call in reversed(program.calls)}
+    first = {call.kernel: call for call in reversed(calls)}
     lines = [f"extern const unsigned char {name}_constants[] HIDDEN;"]
     for kernel, call in sorted(first.items()):
         kinds = ["const void *"] * len(call.pointers) + ["intptr_t"] * (len(call.integers) + 2)
@@ -122,12 +122,12 @@ def _arrays(name: str, tensors: tuple[Tensor, ...]) -> str:
     return "\n".join(lines)
 
 
-def _calls(
-    name: str, program: Program, inputs: list[Tensor], outputs: list[Tensor], shared: bool
+def calls_text(
+    name: str, calls: tuple[Call, ...], inputs: list[Tensor], outputs: list[Tensor], shared: bool = False
 ) -> str:  # fmt: skip
     """All calls in order, each under a comment that names its layer."""
     lines = []
-    for i, call in enumerate(program.calls):
+    for i, call in enumerate(calls):
         pointers = [_pointer(name, place, inputs, outputs) for place in call.pointers]
         bounds = ["0", integer(call.trips)]
         alone = shared and call.trips == 1
@@ -137,7 +137,7 @@ def _calls(
         lines.append(f"    /* {comment(call.layer)}: {call.macs} multiply-accumulates */")
         lines += ["    if (part == 0u)"] if alone else []
         lines.append(f"    {'    ' * alone}{kernel_name(name, call.kernel)}({arguments});")
-        if shared and not (alone and _is_alone(program.calls, i + 1)):
+        if shared and not (alone and _is_alone(calls, i + 1)):
             lines.append("    meet(context);")
     return "\n".join(lines)
 

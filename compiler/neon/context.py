@@ -163,6 +163,12 @@ class Context:
         self.tensors.append(tensor)
         return tensor
 
+    def given(self, value: Value) -> Tensor:
+        """Memory for a value that is there before the first call, as its readers wish it."""
+        if id(value) not in self._known:
+            self._known[id(value)] = self.temporary(self.wished(value))
+        return self._known[id(value)]
+
     def result(self, value: Node) -> Tensor:
         """Memory for a node's result, its border filled."""
         if id(value) in self._direct:

@@ -42,7 +42,7 @@ from .winograd_kernels import (
 WEIGHTS, TILES, RESULTS, CALL, PLAIN = 135, 270, 200, 100, 0.21
 
 # Cuts that tuning may try, those first that should need the fewest instructions.
-_TRIED = 8
+_TRIED = 5
 _SETTINGS = ("channels", "rows", "kept", "width")
 
 _WORD = Int(-(2**15), 2**15 - 1)
