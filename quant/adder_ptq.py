@@ -7,6 +7,7 @@ which quantizes its own input; all that lies between the layers stays as it is.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -45,17 +46,8 @@ def input_ranges(
             f"adder: the percentile must lie in (0, 1], not {percentile}. AdderQuant takes 0.9997."
         )
     ranges: dict[str, float] = {}
-
-    def observer(name: str) -> Callable:
-        def hook(_, inputs):
-            sizes = inputs[0].detach().abs().flatten()
-            rank = max(int(np.ceil(percentile * sizes.numel())), 1)
-            ranges[name] = max(ranges.get(name, 0.0), torch.kthvalue(sizes, rank).values.item())
-
-        return hook
-
     hooks = [
-        layer.register_forward_pre_hook(observer(name))
+        layer.register_forward_pre_hook(_observer(ranges, name, percentile))
         for name, layer in model.named_modules()
         if isinstance(layer, kinds)
     ]
@@ -68,6 +60,17 @@ def input_ranges(
         for hook in hooks:
             hook.remove()
     return ranges
+
+
+def _observer(ranges: dict[str, float], name: str, percentile: float) -> Callable:
+    """A hook that keeps the range of a layer's input."""
+
+    def hook(_, inputs: tuple[Tensor]) -> None:
+        sizes = inputs[0].detach().abs().flatten()
+        rank = max(math.ceil(percentile * sizes.numel()), 1)
+        ranges[name] = max(ranges.get(name, 0.0), torch.kthvalue(sizes, rank).values.item())
+
+    return hook
 
 
 def shared_scale(model: nn.Module, ranges: dict[str, float], bits: int, of: str = "input") -> nn.Module:

@@ -72,12 +72,7 @@ def train(
     Raises:
         InputError: fewer images than a batch, or a checkpoint of another recipe or network.
     """
-    steps = len(images) // recipe.batch
-    if not steps:
-        raise InputError(
-            f"training: needs at least {recipe.batch} images, not {len(images)}. Use a smaller batch."
-        )
-    run = _Run(model, recipe, steps)
+    run = _Run(model, recipe, len(images))
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
     with _progress(console) as progress:
@@ -112,8 +107,12 @@ def as_floats(images: Tensor) -> Tensor:
 class _Run:
     """A training under way: what a checkpoint holds, and one epoch of it."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, steps: int):
-        self.model, self.recipe, self.steps = model, recipe, steps
+    def __init__(self, model: nn.Module, recipe: Recipe, images: int):
+        self.model, self.recipe, self.steps = model, recipe, images // recipe.batch
+        if not self.steps:
+            raise InputError(
+                f"training: needs at least {recipe.batch} images, not {images}. Use a smaller batch."
+            )
         self.device = next(model.parameters()).device
         self.losses: list[float] = []
         self.generator = torch.Generator().manual_seed(recipe.seed)
@@ -121,7 +120,7 @@ class _Run:
         rest = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest}]
         self.optimizer = torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs * steps)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs * self.steps)
 
     def epoch(self, images: Tensor, labels: Tensor, augment) -> None:
         """One pass over all images in a new order."""
