@@ -32,7 +32,10 @@ module gw_axis_range #(
             assign chosen = index == LOW[INDEX_BITS-1:0];
         end else begin : g_some
             wire in_range;
-            if (FIRST == 0) begin : g_front
+            if (FIRST == 0 && (COUNT - 1) * STEP == N - 1) begin : g_whole
+                assign in_range = 1'b1;
+                wire unused = &{1'b0, index};
+            end else if (FIRST == 0) begin : g_front
                 assign in_range = index <= HIGH[INDEX_BITS-1:0];
             end else if (FIRST + (COUNT - 1) * STEP == N - 1) begin : g_back
                 assign in_range = index >= LOW[INDEX_BITS-1:0];

@@ -58,10 +58,10 @@ def joined(chain: Sequence[Layer], units: Sequence[Sequence[Instance]]) -> list[
         if source is None or readers[layer.operands[0].value] != 1 or len(units[n]) != 1:
             continue
         (last,), product = units[n], units[source]
-        if last.unit is REQUANTIZE and [u.unit for u in product] == [CONSTANT_MATRIX]:
-            both = _clamped(chain[source], layer, product[0], last)
+        if last.unit is REQUANTIZE and product and product[-1].unit is CONSTANT_MATRIX:
+            both = _clamped(chain[source], layer, product[-1], last)
             if both is not None:
-                result[source], result[n] = (both,), ()
+                result[source], result[n] = (*product[:-1], both), ()
     return result
 
 

@@ -1,6 +1,6 @@
 """Rules of products with constant weights: matmul, and conv2d of one group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,20 +19,20 @@ from ..units.matrix_vector import (
 )
 from .constant import ConstantFold, constant_folds, constant_product
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
-from .window import window
+from .window import window_lanes, windows
 
 LANE_DSP, LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, LANE_INPUT_SIGN = range(5)
 # LANE_MULTIPLY is written for these; wider operands go to the tool's own multiplier.
 _LUT_WEIGHT_BITS, _LUT_INPUT_BITS = 8, 16
 
 
-def _linear_folds(layer: Layer, inner: int) -> Iterator[Fold]:
-    """PE over outputs and SIMD over ``inner`` inputs, with every way to hold weights and multiply."""
+def _linear_folds(layer: Layer, simds: Sequence[int]) -> Iterator[Fold]:
+    """PE over outputs and each of ``simds`` inputs, with every way to hold weights and multiply."""
     w = layer.node.inputs[1]
     rows, outputs = w.value.reshape(-1, w.value.shape[-1]).shape
     lane = lane_of(layer.x, w.type.dtype, False)
     for pe in divisors(outputs):
-        for simd in divisors(inner):
+        for simd in simds:
             constant = pe == outputs and simd == rows
             for rom in (LUTS,) if constant else (BLOCK, LUTS):
                 yield Fold(pe, simd, rom)
@@ -110,7 +110,7 @@ def _weights(matrix: np.ndarray, fold: Fold, bits: int) -> Memory:
 
 
 def _matmul_folds(layer: Layer) -> Iterator[Fold]:
-    return _linear_folds(layer, layer.node.inputs[1].type.shape[0])
+    return _linear_folds(layer, divisors(layer.node.inputs[1].type.shape[0]))
 
 
 def _lower_matmul(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
@@ -118,12 +118,11 @@ def _lower_matmul(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
 
 
 def _conv2d_folds(layer: Layer) -> Iterator[Fold]:
-    return _linear_folds(layer, layer.node.inputs[0].type.shape[-1])
+    return _linear_folds(layer, window_lanes(layer))
 
 
 def _lower_conv2d(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
-    kernel = layer.node.inputs[1].type.shape[:2]
-    return window(layer, kernel, 0, fold.simd), _matrix_vector(layer, fold, vectors(layer))
+    return *windows(layer, 0, fold.simd), _matrix_vector(layer, fold, vectors(layer))
 
 
 def _padded(node: Node) -> bool:

@@ -18,6 +18,7 @@ from .slice import PAD, SLICE
 from .sliding_window import SLIDING_WINDOW
 from .sum_pool import SUM_POOL
 from .threshold import THRESHOLD
+from .whole_window import WHOLE_WINDOW
 from .width_converter import WIDTH_CONVERTER
 
 UNITS: tuple[Unit, ...] = (
@@ -40,4 +41,5 @@ UNITS: tuple[Unit, ...] = (
     REQUANTIZE,
     SLICE,
     SUM_POOL,
+    WHOLE_WINDOW,
 )

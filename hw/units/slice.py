@@ -10,7 +10,7 @@ from .ram import clog2
 AXES = range(3)
 
 
-def _axis_cost(n: int, first: int, count: int, step: int) -> Resources:
+def axis_cost(n: int, first: int, count: int, step: int) -> Resources:
     """gw_axis_range: a counter, and where some elements are left out the comparisons."""
     bits = clog2(n)
     compares = 0 if count == n else 1 if count == 1 else (first > 0) + (first + (count - 1) * step < n - 1)
@@ -41,7 +41,7 @@ def _slice_resources(p: SimpleNamespace, family: str) -> Resources:
     used = Resources(lut=4, ff=p.BITS + 1)
     for k in AXES:
         v = vars(p)
-        used += _axis_cost(*(v[f"{name}{k}"] for name in ("N", "FIRST", "COUNT", "STEP")))
+        used += axis_cost(*(v[f"{name}{k}"] for name in ("N", "FIRST", "COUNT", "STEP")))
     return used
 
 
@@ -71,7 +71,7 @@ def _pad_resources(p: SimpleNamespace, family: str) -> Resources:
     # The border's code is what the registers are set to.
     used = Resources(lut=8, ff=2 * p.LANES * p.BITS + 3)
     for k, total in zip(AXES, _padded(p), strict=True):
-        used += _axis_cost(total, vars(p)[f"BEFORE{k}"], vars(p)[f"N{k}"], 1)
+        used += axis_cost(total, vars(p)[f"BEFORE{k}"], vars(p)[f"N{k}"], 1)
     return used
 
 
