@@ -101,9 +101,9 @@ FAULTS = {
     "op": (
         'gatewright 1 "m"\n%0 = relu : [0..1][1]',
         (
-            r"^text: line 2: an op must be one of matmul, conv2d, conv_transpose2d, batch_matmul, add, mul, "
-            r"threshold, lookup, argmax, maxpool, sumpool, reduce_sum, reshape, transpose, concat, slice, "
-            r"pad, upsample, depth_to_space, space_to_depth, not relu$"
+            r"^text: line 2: an op must be one of matmul, conv2d, conv_transpose2d, batch_matmul, "
+            r"adder_matmul, adder_conv2d, add, mul, threshold, lookup, argmax, maxpool, sumpool, reduce_sum, "
+            r"reshape, transpose, concat, slice, pad, upsample, depth_to_space, space_to_depth, not relu$"
         ),
     ),
     "undefined": (
