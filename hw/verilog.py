@@ -64,7 +64,7 @@ def top_level(design: Design, top: str, prefix: str = "") -> str:
             out_msb=last.bits - 1,
         )
     ]
-    names = _wires(design)
+    names = wires(design)
     for place, instance in enumerate(design.instances):
         for index, stream in enumerate(instance.outputs):
             name = names[Port(place, index)]
@@ -85,7 +85,7 @@ def top_level(design: Design, top: str, prefix: str = "") -> str:
     return "".join(lines)
 
 
-def _wires(design: Design) -> dict[Port | None, str]:
+def wires(design: Design) -> dict[Port | None, str]:
     """What the wires of each stream are called, by where it comes from; None is the design's input."""
     names: dict[Port | None, str] = {None: "s"}
     for place, instance in enumerate(design.instances):
