@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,15 +16,33 @@ from .groups import Group
 from .isa import cast, reinterpret
 from .lines import count_on_line, line_of
 from .program import Storage, fitting
-from .rescale import choose, rescaled
+from .requantize import Scaling
+from .rescale import choose, halves_of, rescaled
 from .stairs import count_by_search, count_reached, looked_up, looked_up_in_registers
 from .writer import Writer
 
 # Up to this many thresholds, comparing with each is cheapest.
 _FEW = 3
 _MANY = 24
+# From this share of vectors on, those with a cheaper form of their thresholds get a kernel of their own.
+_WORTH = 0.25
 # Entries that bytes tell apart.
 _BYTES = 256
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some vectors of channels, by their numbers, and what is behind their sums."""
+
+    elements: Elements
+    numbers: np.ndarray
+
+    def at(self, w: Writer, turn):
+        """The number of the vector that a loop over the share comes to at its ``turn``."""
+        first = int(self.numbers[0])
+        if len(self.numbers) == self.numbers[-1] + 1 - first:
+            return turn + first if first else turn
+        return w.let(cast(w.table(self.numbers, "int16").at(turn), w.index))
 
 
 class Elements:
@@ -34,7 +54,7 @@ class Elements:
 
     def __init__(self, group: Group, storage: Storage):
         self.group, self.storage = group, storage
-        self._scalings, self._lines = {}, {}
+        self._scalings, self._lines, self._halves = {}, {}, {}
         self._start, self._sums = np.zeros(1, np.int64), None
         for node in group.nodes:
             if isinstance(node.op, Threshold):
@@ -42,6 +62,11 @@ class Elements:
 
     def _choose(self, node: Node) -> None:
         """A scaling, a line, or neither; rows that a scaling leaves to a search cost more than either."""
+        halves = halves_of(node) if _wants_scaling(node) else None
+        if halves is not None and halves.exact.all():
+            self._scalings[id(node)] = halves
+            return
+        self._halves[id(node)] = halves
         found = choose(node) if _wants_scaling(node) else None
         if found is None or len(getattr(found, "searched", ())):
             line = line_of(node, _width(node))
@@ -49,6 +74,43 @@ class Elements:
                 found = None
             self._lines[id(node)] = line
         self._scalings[id(node)] = found
+
+    @property
+    def quick(self) -> np.ndarray | None:
+        """Channels (C,) for which ``of`` is cheaper; None where there is nothing to gain."""
+        gains = [
+            h.exact
+            for k, h in self._halves.items()
+            if h is not None and h.exact.any() and _costly(self._scalings[k])
+        ]
+        return np.logical_and.reduce(gains) if gains else None
+
+    def of(self, channels: np.ndarray) -> Elements:
+        """The same for kernels of these channels (C,) alone."""
+        made = copy(self)
+        for name in ("initial", "_folded"):
+            made.__dict__.pop(name, None)
+        fit = {k: h for k, h in self._halves.items() if h is not None and h.exact[channels].all()}
+        made._scalings = self._scalings | fit
+        return made
+
+    def shares(self, channels: np.ndarray) -> list[Share]:
+        """Vectors of channels that all have a cheaper form in a kernel of their own, the others in another.
+
+        Args:
+            channels: (vectors, lanes) numbers of channels; what lies beyond the last is nobody's.
+        """
+        quick, everything = self.quick, np.arange(len(channels))
+        if quick is None:
+            return [Share(self, everything)]
+        inside = channels < len(quick)
+        good = (quick[np.minimum(channels, len(quick) - 1)] | ~inside).all(1)
+        if good.mean() < _WORTH:
+            return [Share(self, everything)]
+        easy = np.zeros(len(quick), bool)
+        easy[channels[good][inside[good]]] = True
+        found = [Share(self.of(easy), np.flatnonzero(good))]
+        return found if good.all() else [*found, Share(self, np.flatnonzero(~good))]
 
     @cached_property
     def initial(self) -> np.ndarray:
@@ -165,6 +227,11 @@ def _compared(x: Int, t: np.ndarray) -> str:
 
 def _width(node: Node) -> int:
     return 8 * np.dtype(_compared(node.inputs[0].type.dtype, node.inputs[1].value)).itemsize
+
+
+def _costly(form) -> bool:
+    """Whether a threshold's form takes more than a product and a rounding shift."""
+    return not isinstance(form, Scaling) or form.left > 0 or form.early.shape[1] > 0 or form.away
 
 
 def _wants_scaling(node: Node) -> bool:

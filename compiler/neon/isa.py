@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from .builder import dtype_of, lanes_of
+from .builder import const, dtype_of, lanes_of
 
 # Weights loaded in a loop are to stay there: hoisted, they fill the registers and then the stack.
 _OPTIONS = ["-licm-mssa-optimization-cap:uint=0", "-enable-load-pre:bool=0"]
@@ -178,6 +178,14 @@ class Instructions:
     def narrow_unsigned(self, a):
         """Lanes of half the width, saturated to their unsigned range (SQXTUN)."""
         return self._named("sqxtun", "vqmovnsu", narrowed(dtype_of(a)), a)
+
+    def shift_narrow(self, a, shift: int, unsigned: bool = False):
+        """``(a + 2^(shift-1)) >> shift`` in bytes, saturated, from int16x8 (SQRSHRN, SQRSHRUN)."""
+        if self.core.wide:
+            name = f"llvm.aarch64.neon.sqrshr{'u' if unsigned else ''}n.v8i8"
+            return _call(name, "int8x8", a, const(shift))
+        name = f"llvm.arm.neon.vqrshiftns{'u' if unsigned else ''}.v8i8"
+        return _call(name, "int8x8", a, const(-shift, "int16x8"))
 
     def add_saturating(self, a, b):
         """``a + b``, saturated (SQADD)."""

@@ -120,26 +120,39 @@ def _rows(
     """The line of every row, or None as soon as a row has none."""
     found = []
     for row, values in zip(t, ranges, strict=True):
-        one = _row(row, bias, values, left, rounding, early)
+        one = row_on_line(row, bias, values, left, rounding, early)
         if one is None:
             return None
         found.append(one)
     return found
 
 
-def _row(
-    row: np.ndarray, bias: int, x: Int, left: int, rounding: tuple[bool, bool], early: int = 0
+def row_on_line(
+    row: np.ndarray,
+    bias: int,
+    x: Int,
+    left: int,
+    rounding: tuple[bool, bool],
+    early: int = 0,
+    shift: int | None = None,
 ) -> _Line | None:
-    """Offset, factor, shift and exceptions for one row, or None."""
+    """Offset, factor, shift (where it is not given) and exceptions for one row, or None.
+
+    Args:
+        row: ascending thresholds, (N,); bias: the result below all of them.
+        rounding: (twice, away) of ``Scaling``.
+        early: how many exceptions there may be.
+    """
     inside = (row > x.lo) & (row <= x.hi)
     results = bias + 1 + np.flatnonzero(inside)
     at = row[inside]
     if not len(at):
-        return _constant(bias + int((row <= x.lo).sum()))
+        return _constant(bias + int((row <= x.lo).sum()), shift or 0)
     slope, centre = line_through(at, results)
     if slope <= 0:
         return None
-    shift = int(np.clip(-np.ceil(np.log2(slope / 2**left)), 0, 30))
+    if shift is None:
+        shift = int(np.clip(-np.ceil(np.log2(slope / 2**left)), 0, 30))
     around = round(centre * 2**left)
     spread = _NEAR if left == 0 else 3 * _NEAR
     for step in range(2 * spread + 1):
@@ -151,9 +164,9 @@ def _row(
     return None
 
 
-def _constant(result: int) -> _Line:
+def _constant(result: int, shift: int) -> _Line:
     """A line so flat that it gives ``result`` wherever x is."""
-    return (2**30 if result >= 0 else -(2**30)), max(2 * abs(result), 1), 0, ()
+    return (2**30 if result >= 0 else -(2**30)), max(2 * abs(result) << shift, 1), shift, ()
 
 
 def line_through(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
@@ -163,9 +176,10 @@ def line_through(at: np.ndarray, results: np.ndarray) -> tuple[float, float]:
     if at[-1] == at[0]:
         return 0.0, 0.0
     # A change may come up to one x late, never early: the middle of that.
-    design = np.stack([results - 0.5, np.ones(len(results))], axis=1)
-    (per_result, start), *_ = np.linalg.lstsq(design, at - 0.5, rcond=None)
-    return (1.0 / per_result if per_result > 0 else 0.0), -float(start)
+    from_mean = results - results.mean()
+    per_result = float(from_mean @ at / (from_mean @ from_mean))
+    start = float(at.mean() - 0.5 - per_result * (results.mean() - 0.5))
+    return (1.0 / per_result if per_result > 0 else 0.0), -start
 
 
 def _factor(
@@ -211,8 +225,13 @@ def _best(first, bound, candidates, early: int) -> tuple[int, tuple[int, ...]] |
 
 
 def equals(found, t: np.ndarray, bias: int, ends: Reach) -> bool:
+    """Whether ``found`` is right for every row."""
+    return bool(exact_rows(found, t, bias, ends).all())
+
+
+def exact_rows(found, t: np.ndarray, bias: int, ends: Reach) -> np.ndarray:
     """Whether ``found.apply`` is right around every threshold and at both ends; between, it never falls."""
     low, high = (np.asarray(v)[:, None] for v in ends)
     points = np.clip(np.concatenate([t - 2, t - 1, t, t + 1, low, high], axis=1), low, high)
     want = bias + np.stack([np.searchsorted(row, p, side="right") for row, p in zip(t, points, strict=True)])
-    return bool((found.apply(points.T) == want.T).all())
+    return (found.apply(points.T) == want.T).all(0)

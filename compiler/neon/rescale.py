@@ -11,7 +11,8 @@ from ..ir.types import Int
 from .affine import Affine, computed, leaf
 from .builder import const, element_of
 from .floats import FloatScaling, float_scaling
-from .isa import joined, part
+from .halves import HalfScaling, half_scaling
+from .isa import cast, joined, part
 from .mending import mended
 from .program import fitting
 from .requantize import Scaling, scaling
@@ -25,12 +26,19 @@ _FAR = 2**15 - 256
 _SHIFTED = 1.0
 
 
+def halves_of(node: Node) -> HalfScaling | None:
+    """The form for results of bytes by products of 16 bits, right for some of the rows or all."""
+    t, bias = node.inputs[1].value, _results(node).lo
+    if fitting(Int(bias, bias + t.shape[1]))[0] != "int8":
+        return None
+    return half_scaling(t, _lows(bias), node.inputs[0].type.dtype, channel_reach(node.inputs[0], len(t)))
+
+
 def choose(node: Node) -> Scaling | FloatScaling | None:
-    """The form of a threshold that takes the fewest instructions, or None where there is none."""
+    """The form of a threshold for all rows in 32 bits that takes the fewest instructions, or None."""
     t, bias, x = node.inputs[1].value, _results(node).lo, node.inputs[0].type.dtype
     reach = channel_reach(node.inputs[0], len(t))
-    # TensorFlow Lite adds its zero point last: where it is the lowest result, counts lie on a line through 0.
-    for low in (bias, 0) if bias else (bias,):
+    for low in _lows(bias):
         plain = scaling(t, low, x, reach, shifts=False)
         if plain is not None:
             return plain
@@ -45,6 +53,11 @@ def choose(node: Node) -> Scaling | FloatScaling | None:
     return min(found, key=lambda f: f.cost, default=None)
 
 
+def _lows(bias: int) -> tuple[int, ...]:
+    """Lowest results to try. TensorFlow Lite adds its zero point last: its counts lie on a line through 0."""
+    return (bias, 0) if bias else (bias,)
+
+
 def _results(node: Node) -> Int:
     """What a scaling gives: the threshold's results, or counts where those are steps or far from 0."""
     kind, count = node.type.dtype, node.inputs[1].type.shape[1]
@@ -53,16 +66,20 @@ def _results(node: Node) -> Int:
     return Int(0, count)
 
 
-def rescaled(w: Writer, s: Scaling | FloatScaling, x: Affine, node: Node, channel, lanes: int) -> Affine:
+def rescaled(
+    w: Writer, s: Scaling | FloatScaling | HalfScaling, x: Affine, node: Node, channel, lanes: int
+) -> Affine:
     """The threshold's results by a scaling."""
     found, step = _scaled(w, s, x, channel, lanes), node.op.step
     start = np.array([node.op.bias - step * s.low])
     return found.scaled(np.array([step]), node.type.dtype).shifted(start, node.type.dtype)
 
 
-def _scaled(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int) -> Affine:
+def _scaled(w: Writer, s: Scaling | FloatScaling | HalfScaling, x: Affine, channel, lanes: int) -> Affine:
     """A scaling's instructions; the result as bytes where its range allows."""
     isa, kind = w.isa, Int(s.low, s.high)
+    if isinstance(s, HalfScaling):
+        return _halved(w, s, x, channel, lanes)
     value = _shifted(w, s, x, channel, lanes)
     element, offset = fitting(kind)
     quads = (_float_quads if isinstance(s, FloatScaling) else _quads)(w, s, value, channel, lanes)
@@ -82,6 +99,32 @@ def _scaled(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int
     return leaf(w.let(_clamped(w, result, low, high)), offset, kind)
 
 
+def _halved(w: Writer, s: HalfScaling, x: Affine, channel, lanes: int) -> Affine:
+    """High products cut to 16 bits, then shifted into bytes."""
+    (_, offset), limit = fitting(Int(s.low, s.high)), 2**15 - 1
+    value = computed(w, x.shifted(s.offset, x.range), "int32", channel, lanes)
+    factor = w.channels(s.factor, "int32", channel, lanes)
+    wide = max(lanes, 8)
+    quads = [
+        w.let(w.isa.multiply_high_down(part(value, i, 4), part(factor, i, 4))) for i in range(0, lanes, 4)
+    ]
+    quads *= wide // lanes
+    unsigned = offset == _UNSIGNED
+    results = []
+    for i in range(0, len(quads), 2):
+        half = cast(joined(*quads[i : i + 2]), "int16")
+        if offset and not unsigned:
+            shifted = int(np.clip(-offset << s.shift, -limit, limit))
+            half = w.isa.add_saturating(half, const(shifted, "int16x8"))
+        results.append(w.let(w.isa.shift_narrow(half, s.shift, unsigned)))
+    whole = joined(*results)
+    if unsigned:
+        # Saturated to 0 .. 255; the highest bit turned over takes 128 off.
+        whole = whole ^ const(-_UNSIGNED, f"int8x{wide}")
+    whole = part(w.let(whole), 0, lanes) if wide > lanes else whole
+    return leaf(w.let(_clamped(w, whole, s.low - offset, s.high - offset)), offset, Int(s.low, s.high))
+
+
 def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
     """A high product and a rounding shift, and the exceptions."""
     isa = w.isa
@@ -99,9 +142,9 @@ def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
             q = q + (sign >> const(31, "int32x4"))
         q = isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q
         for one in early:
-            q = q + tirx.Select(
-                part(value, i, 4) == part(one, i, 4), const(1, "int32x4"), const(0, "int32x4")
-            )
+            # The comparison's own mask is -1.
+            here = part(value, i, 4) == part(one, i, 4)
+            q = q - tirx.Select(here, const(-1, "int32x4"), const(0, "int32x4"))
         quads.append(w.let(q))
     return quads
 
@@ -131,7 +174,7 @@ def _float_quads(w: Writer, s: FloatScaling, value, channel, lanes: int):
     return [part(whole, i, 4) for i in range(0, lanes, 4)]
 
 
-def _shifted(w: Writer, s: Scaling | FloatScaling, x: Affine, channel, lanes: int):
+def _shifted(w: Writer, s: Scaling | FloatScaling | HalfScaling, x: Affine, channel, lanes: int):
     """``(x << left) + offset``; the shift goes into the factors where they stay 16 bits wide."""
     if s.left == 0 or all(np.abs(t.factor).max() << s.left < 2**15 for t in x.terms):
         whole = x.scaled(np.array([1 << s.left]), x.range).shifted(s.offset, x.range)

@@ -16,7 +16,7 @@ from ...ir.ops import AdderConv2d
 from ...ir.types import Int
 from ..builder import const
 from ..context import Border, Context, Tensor
-from ..elementwise import Elements
+from ..elementwise import Elements, Share
 from ..groups import Group
 from ..isa import Core, cast, high, low, part
 from ..program import Storage, fitting
@@ -70,10 +70,12 @@ def _emit(context: Context, group: Group) -> None:
     source = shape = in_rows(shape_of(node, x), y)
     if x.storage.dtype == "int8":
         shape = gathered(shape, context.core.dot) or shape
-    maker = _Distances(context.core, shape, x, Elements(group, y.storage))
+    elements = Elements(group, y.storage)
+    maker = _Distances(context.core, shape, x, elements)
     first = 0
     for width, count in maker.channel_tiles():
-        Tile(context, group, shape, maker, (width, count), first).emit(x, start, y, leaves, source)
+        share = Share(elements, np.arange(count))
+        Tile(context, group, shape, maker, (width, count), first, share).emit(x, start, y, leaves, source)
         first += width * count
 
 

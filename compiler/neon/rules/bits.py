@@ -21,7 +21,7 @@ from ...ir.types import Int, TensorType
 from ..builder import const
 from ..context import Border, Context, Tensor
 from ..copies import fill_border, strides
-from ..elementwise import Elements
+from ..elementwise import Elements, Share
 from ..groups import Group
 from ..isa import cast
 from ..program import Storage
@@ -78,11 +78,12 @@ def _emit(context: Context, group: Group) -> None:
     leaves = {id(v): context.tensor(v) for v in group.leaves}
     x, shape, kind = _operand(context, node, context.setting(group, "kernel"))
     y = context.result(group.output)
-    initial = Elements(group, y.storage).initial
+    elements = Elements(group, y.storage)
     first = 0
     for tiles in _tiles(shape.channels, kind.widths):
-        maker = kind(context.core, node, shape, initial, tiles, first)
-        _BitTile(context, group, shape, maker, tiles, first).emit(x, 0, y, leaves)
+        maker = kind(context.core, node, shape, elements.initial, tiles, first)
+        share = Share(elements, np.arange(tiles[1]))
+        _BitTile(context, group, shape, maker, tiles, first, share).emit(x, 0, y, leaves)
         first += tiles[0] * tiles[1]
 
 
@@ -132,7 +133,7 @@ class _BitTile(Tile):
 
     def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
         shape, maker = self.shape, self.maker
-        elements = Elements(self.group, y.storage)
+        elements = self.share.elements
         w = self.context.writer()
         px = w.tensor(x.place(start), "int8")
         pw, limits = w.table(maker.weights(), "int8"), self._limits(y)

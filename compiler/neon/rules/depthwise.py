@@ -17,7 +17,7 @@ from ..affine import leaf
 from ..builder import const
 from ..context import Border, Context, Tensor
 from ..copies import strides
-from ..elementwise import Elements
+from ..elementwise import Elements, Share
 from ..groups import Group
 from ..program import fitting
 from ..ways import combined
@@ -110,13 +110,17 @@ def emit(context: Context, group: Group) -> None:
     start = x.storage.origin
     if any(x.storage.border):
         start -= pads[0] * x.storage.row + pads[1] * x.storage.padded[2]
-    _Kernel(context, group, layer_of(node, x), x).emit(start, y, leaves)
+    layer = layer_of(node, x)
+    channels = np.array(layer.starts)[:, None] + np.arange(layer.lanes)
+    for share in Elements(group, y.storage).shares(channels):
+        _Kernel(context, group, layer, x, share).emit(start, y, leaves)
 
 
 class _Kernel:
-    """The kernel of one layer."""
+    """The kernel of a layer's vectors of channels, or some of them."""
 
-    def __init__(self, context: Context, group: Group, layer: Layer, x: Tensor):
+    def __init__(self, context: Context, group: Group, layer: Layer, x: Tensor, share: Share):
+        self.share, self.elements = share, share.elements
         self.context, self.group, self.layer, self.x = context, group, layer, x
         self.weights = group.anchor.inputs[1].value[:, :, 0, :].astype(np.int64)
         kernel, *size = (context.setting(group, key) for key in ("kernel", "high", "pixels"))
@@ -126,7 +130,6 @@ class _Kernel:
 
     def emit(self, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
         layer, w = self.layer, self.context.writer()
-        self.elements = Elements(self.group, y.storage)
         initial = self.elements.initial + self.x.storage.offset * self.weights.sum((0, 1))
         self.initial = np.broadcast_to(initial, layer.channels)
         self.px = w.tensor(self.x.place(start), self.x.storage.dtype)
@@ -140,14 +143,14 @@ class _Kernel:
                 row = stack.enter_context(w.outer()) * self.high
                 if layer.rows % self.high:
                     row = w.let(tirx.min(row, w.stride(layer.rows - self.high)))
-            tile = const(0, w.index)
-            if len(layer.starts) > 1:
-                tile = stack.enter_context(w.loop(w.size(len(layer.starts))) if count > 1 else w.outer())
+            turn, turns = const(0, w.index), len(self.share.numbers)
+            if turns > 1:
+                turn = stack.enter_context(w.loop(w.size(turns)) if count > 1 else w.outer())
             elif count == 1:
                 stack.enter_context(w.outer())
-            self._row(w, row, tile)
-        macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs
-        self.context.add(self.maker.name, w, count if count > 1 else len(layer.starts), macs)
+            self._row(w, row, self.share.at(w, turn))
+        macs = self.group.anchor.op.work(*self.group.anchor.inputs).macs * turns // len(layer.starts)
+        self.context.add(self.maker.name, w, count if count > 1 else turns, macs)
 
     def _row(self, w, row, tile) -> None:
         """Whole tiles along a row, then the rest of it as one of its own."""

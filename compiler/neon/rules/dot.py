@@ -49,7 +49,7 @@ class Dot:
         tiles = padded[:, :, first:].reshape(runs, self.quads, _QUAD, count, width // 4, 4)
         start = np.zeros(max(padded.shape[2], m), np.int64)
         start[:m] = elements.initial + self.storage.offset * self.weights.sum((0, 1))
-        return tiles.transpose(3, 0, 1, 4, 5, 2), start[first:]
+        return tiles.transpose(3, 0, 1, 4, 5, 2), start[first : first + width * count]
 
     def sums(self, w, px, at, pw, pb, tile, width: int, pixels: int):
         """Each pixel's sums, int32 vectors of ``width`` lanes."""

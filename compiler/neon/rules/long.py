@@ -52,7 +52,7 @@ class Long:
         start = np.zeros(max(padded.shape[2], m), np.int64)
         start[:m] = elements.initial + self.storage.offset * self.weights.sum((0, 1))
         self.paired = self._pairs_fit(padded)
-        return tiles.transpose(3, 0, 1, 4, 2), start[first:]
+        return tiles.transpose(3, 0, 1, 4, 2), start[first : first + width * count]
 
     def _pairs_fit(self, padded: np.ndarray) -> bool:
         """Whether two products, eight bytes apart, always fit 16 bits."""

@@ -18,7 +18,7 @@ from ..affine import leaf
 from ..builder import const
 from ..context import Border, Context, Tensor
 from ..copies import strides
-from ..elementwise import Elements
+from ..elementwise import Elements, Share
 from ..groups import Group
 from ..isa import joined
 from ..program import Region, fitting
@@ -32,7 +32,8 @@ from .rule import Rule
 from .shapes import Shape, in_rows, runs_of, shape_of
 
 # What tuning may try for pixels of a tile.
-_PIXELS = {True: (1, 2, 3, 4, 5, 6, 8), False: (1, 2, 3, 4)}
+_PIXELS = {"dot": (2, 3, 4, 5, 6, 8), "long": (2, 3, 4, 5, 6), "low": (1, 2, 3, 4)}
+_FEW = (1, 2, 3, 4)
 
 
 def takes(context: Context, group: Group) -> bool:
@@ -70,10 +71,19 @@ def _border(context: Context, node: Node) -> Border:
 
 def _ways(context: Context, group: Group):
     """Kernels, whether rows are gathered, whether flat products go by rows, pixels of a tile."""
-    if takes(context, group):
-        kernels = ("dot",) if context.core.dot else ("long", "low")
-        pixels = _PIXELS[context.core.wide]
-        yield from combined("product", kernel=kernels, gather=(0, 1), rows=(0, 1), pixels=pixels)
+    if not takes(context, group):
+        return
+    node = group.anchor
+    kernels = ("dot",) if context.core.dot else ("long",)
+    if not context.core.dot and node.type.dtype.magnitude < 2**16:
+        kernels = ("long", "low")
+    tall = isinstance(node.op, Conv2d) and node.inputs[1].type.shape[0] > 1
+    flat = not tall and any(context.wished(group.output).border)
+    for kernel in kernels:
+        yield from combined(
+            "product", kernel=(kernel,), gather=(0, 1)[: 1 + tall], rows=(0, 1)[: 1 + flat],
+            pixels=_PIXELS[kernel] if context.core.wide else _FEW,
+        )  # fmt: skip
 
 
 def _maker(context: Context, shape: Shape, x: Tensor, elements: Elements):
@@ -102,22 +112,41 @@ def emit(context: Context, group: Group) -> None:
         start = top * x.storage.row + left * x.storage.padded[2]
     shape = in_rows(shape, y, context.setting(group, "rows"))
     source, shape = shape, gathered(shape, context.core.dot, context.setting(group, "gather")) or shape
-    maker = _maker(context, shape, x, Elements(group, y.storage))
+    elements = Elements(group, y.storage)
+    maker = _maker(context, shape, x, elements)
     first = 0
     for width, count in maker.channel_tiles():
-        tile = Tile(context, group, shape, maker, (width, count), first)
-        tile.emit(x, start, y, leaves, source)
+        for share in _shares(maker, elements, first, (width, count), source is not shape):
+            Tile(context, group, shape, maker, (width, count), first, share).emit(x, start, y, leaves, source)
         first += width * count
+
+
+def _shares(maker, elements: Elements, first: int, tiles: tuple[int, int], apart: bool) -> list[Share]:
+    """Channel tiles in one kernel, or two; what stands ``apart`` in front of each is done once."""
+    whole = Share(elements, np.arange(tiles[1]))
+    if maker.sums_dtype != "int32":
+        return [whole]
+    width, count = tiles
+    found = elements.shares(first + np.arange(count * width).reshape(count, width))
+    return [whole] if apart and len(found) > 1 else found
 
 
 class Tile:
     """A kernel for ``count`` tiles of ``width`` channels from channel ``first`` on."""
 
     def __init__(
-        self, context: Context, group: Group, shape: Shape, maker, tiles: tuple[int, int], first: int
+        self,
+        context: Context,
+        group: Group,
+        shape: Shape,
+        maker,
+        tiles: tuple[int, int],
+        first: int,
+        share: Share,
     ):
         self.context, self.group, self.shape, self.maker = context, group, shape, maker
         (self.width, self.count), self.first = tiles, first
+        self.share = share
         width, count = tiles
         self.valid = min(width, shape.channels - first - width * (count - 1))
         self.pixels = self._pixels()
@@ -132,10 +161,12 @@ class Tile:
     ) -> None:
         """``source``: the shape of the input where rows of it are to be gathered first."""
         shape, maker, context = self.shape, self.maker, self.context
-        elements = Elements(self.group, y.storage)
+        elements, numbers = self.share.elements, self.share.numbers
         w = context.writer()
         px = w.tensor(x.place(start), x.storage.dtype)
         packed, initial = maker.packed(self.first, self.width, self.count, elements)
+        packed, initial = packed[numbers], initial.reshape(self.count, -1)[numbers]
+        turns = len(numbers)
         pw = w.table(packed, x.storage.dtype)
         pb = w.table(initial, maker.sums_dtype)
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
@@ -147,14 +178,11 @@ class Tile:
                 row = stack.enter_context(w.outer())
             if source not in (None, shape):
                 px = gather(w, px, row, source, shape)
-            if self.count > 1:
-                tile = stack.enter_context(w.loop(w.size(self.count)))
-            else:
-                tile = const(0, w.index)
+            tile = stack.enter_context(w.loop(w.size(turns))) if turns > 1 else const(0, w.index)
+            channel = w.let(self.share.at(w, tile) * self.width + self.first)
             column = self._column(w, stack, tiles)
             at = w.let(row * shape.row + column * shape.pixel)
             sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
-            channel = w.let(tile * self.width + self.first)
             for p, count in self._vectors():
                 w.pixels = count
                 places = [(row, column + p + i) for i in range(count)]
@@ -162,8 +190,8 @@ class Tile:
                 self.finish(w, elements, vector, channel, places, py, y, read, leaves)
         work = self.group.anchor.op.work(*self.group.anchor.inputs)
         macs = work.macs or work.adds // 2
-        share = self.width * self.count / max(shape.channels, 1)
-        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(share, 1.0)))
+        whole = self.width * turns / max(shape.channels, 1)
+        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(whole, 1.0)))
 
     def _column(self, w, stack: ExitStack, tiles: int):
         """The tile's first pixel; the loop over them is entered on ``stack``. The last one may overlap."""
