@@ -28,7 +28,7 @@ NETWORKS, FOLDINGS, FILES = 300, 2, 6
 CLOCKS = 50
 # What parameters choose inside a unit, and all values that differ; larger ones are like the last.
 CHOICES = {
-    "gw_matrix_vector": {"LANE": range(8), "TOP_BIT": range(2)},
+    "gw_matrix_vector": {"LANE": range(9), "TOP_BIT": range(2)},
     "gw_depthwise": {"LANE": range(5)},
     "gw_requantize": {"LANE": range(2), "D_BITS": range(2)},
     "gw_binary": {"OP": range(2)},

@@ -9,19 +9,20 @@ import numpy as np
 from gatewright.compiler.ir.ops.adder import adder_bounds
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import Stream
+from gatewright.hw.units.lanes import COUNTING
 from gatewright.hw.units.matrix_vector import (
-    COUNTING,
     MATRIX_VECTOR,
     bias_memory,
     group_weight_memory,
     limit_start,
+    minimum_start,
     paired_weights,
 )
 from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[1] / "hw" / "rtl"
 BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair", "adder")
+LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair", "adder", "minimum")
 VECTORS = 5
 
 
@@ -65,7 +66,7 @@ class Case:
 
 def sums_of(lane: int, xs: np.ndarray, ws: np.ndarray) -> np.ndarray:
     """What the lanes add up of (VECTORS, groups, MW) and (groups, MW, MH), without biases."""
-    if lane == 7:
+    if lane >= 7:
         return -np.abs(xs[..., None] - ws).sum(-2)
     return np.einsum("vgi,gij->vgj", xs, ws)
 
@@ -91,11 +92,15 @@ def make(
     w_bits, stored = w.bits, ws
     if lane == 6:  # two rows a multiplier, whose memory may need one bit more
         w_bits, stored = w.bits + 1, paired_weights(ws)
-    elif lane == 7:
+    elif lane >= 7:
         w_bits = w.bits + (x.signed and not w.signed)
     memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar, w.signed or x.signed)}
+    if lane == 8:  # part of its sums
+        bias, start = True, minimum_start(ws, simd, x.bits, w_bits, x.signed) + b
+    else:
+        start = b
     if bias:
-        memories["b.mem"] = bias_memory(b.ravel(), pe, acc_bits)
+        memories["b.mem"] = bias_memory(start.ravel(), pe, acc_bits)
     params = {
         "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
         "W_BITS": w_bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
@@ -114,13 +119,15 @@ def make_limited(seed: int, lane: int, shape, x: Int, w: Int, rom_style: int = 0
     random = np.random.default_rng([seed, lane, 7])
     sums = sums_of(lane, case.xs, case.ws)
     low, high = (f(case.ws * x.lo, case.ws * x.hi).sum(1).ravel() for f in (np.minimum, np.maximum))
-    if lane == 7:
+    if lane >= 7:
         low, high = adder_bounds(x, case.ws.transpose(1, 0, 2).reshape(shape[0], -1), None, False)
     limits = random.integers(sums.min(0).ravel(), sums.max(0).ravel() + 2)
     outside = np.array([2**61, -(2**61)])[random.integers(0, 2, limits.size)]
     limits = np.where(random.random(limits.size) < 0.2, outside, limits)
     limits[-1] = sums[-1, -1, -1]
     start, bits = limit_start(limits, low, high, lane in COUNTING, shape[0])
+    if lane == 8:
+        start = start + minimum_start(case.ws, shape[3], x.bits, case.p.W_BITS, x.signed).ravel()
     memory = bias_memory(start, shape[2], bits)
     case.params |= {"ACC_BITS": bits, "HAS_BIAS": 1, "TOP_BIT": 1, "BIAS": "b.mem"}
     case.memories["b.mem"] = memory.words, memory.bits
@@ -143,7 +150,7 @@ def random_shape(seed: int, lane: int):
         x = BIPOLAR
     if lane in (2, 3, 5):
         w = BIPOLAR
-    if lane == 7:
+    if lane >= 7:
         w_bits = int(random.integers(1, 17))
         w = two_complement(w_bits) if x.signed else Int(0, 2**w_bits - 1)
     return random, shape, x, w

@@ -19,7 +19,7 @@ from gatewright.hw.folding import capacity, fold
 from gatewright.hw.layers import layers
 from gatewright.hw.library import closure
 from gatewright.hw.lower import FPGA
-from gatewright.hw.units.matrix_vector import LANE_PAIR
+from gatewright.hw.units.lanes import LANE_PAIR
 from gatewright.hw.verilog import memory_files, top_level
 from gatewright.sim.rtl import simulate
 from random_nets import frames_for, random_net

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from formal_bench import Element, Port, Proof
-from gatewright.hw.units.matrix_vector import (
-    COUNTING,
-    MATRIX_VECTOR,
-    bias_memory,
-    limit_start,
-    weight_memory,
-)
+from gatewright.hw.units.lanes import COUNTING
+from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, bias_memory, limit_start, weight_memory
 
 W = np.array([[1, -1], [-1, -1], [1, 1], [-1, 1]])  # MW = 4, MH = 2
 MORE = np.array([[1, -2], [-1, -1], [0, 1], [-2, 1]])

@@ -27,7 +27,7 @@ module gw_lane_adder #(
 );
     localparam PAIRS = SIMD / 2;
     localparam REST = SIMD - PAIRS;             // terms behind the first adders
-    localparam SIGNED = X_SIGNED != 0 || W_SIGNED != 0;
+    localparam [0:0] SIGNED = X_SIGNED != 0 || W_SIGNED != 0;
 
     wire [SIMD*D-1:0] p;                        // x - w without its sign
     wire [SIMD-1:0]   flip;                     // it is not negative
@@ -37,7 +37,7 @@ module gw_lane_adder #(
         for (i = 0; i < SIMD; i = i + 1) begin : g_lane
             wire [D-1:0] x_i;
             wire [D-1:0] w_i;
-            wire [D:0]   top = {SIGNED ? 1'b1 : 1'b0, {D{1'b0}}};
+            wire [D-1:0] top = {{(D-1){1'b0}}, SIGNED} << (D - 1);
             reg  [D:0]   p_q;
             gw_extend #(.FROM(X_BITS), .TO(D), .SIGNED(X_SIGNED)) extend_x (
                 .a(x[i*X_BITS +: X_BITS]), .y(x_i));
@@ -45,7 +45,7 @@ module gw_lane_adder #(
                 .a(w[i*W_BITS +: W_BITS]), .y(w_i));
             // Inverted highest bits make an order of unsigned numbers of that of signed ones.
             always @(posedge clk) begin
-                if (ce) p_q <= {1'b1, x_i ^ top[D:1]} - {1'b0, w_i ^ top[D:1]};
+                if (ce) p_q <= {1'b1, x_i ^ top} - {1'b0, w_i ^ top};
             end
             assign p[i*D +: D] = p_q[D-1:0];
             assign flip[i] = p_q[D];

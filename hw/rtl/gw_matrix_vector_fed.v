@@ -41,15 +41,21 @@ module gw_matrix_vector_fed #(
     localparam OPERANDS = LANE == 1 ? 4 : 3;
     localparam LANE_CLOCKS = LANE == 3 ? 1 + $clog2((SIMD + 3) / 4)
                            : LANE == 5 ? 3 + $clog2((SIMD + 17) / 18)
+                           : LANE == 8 ? 2 + (SIMD > 2 ? 1 : 0) + (SIMD > 6 ? 1 : 0) + (SIMD > 18 ? 1 : 0)
+                               + (SIMD > 54 ? 1 : 0) + (SIMD > 162 ? 1 : 0) + (SIMD > 486 ? 1 : 0)
+                               + (SIMD > 1458 ? 1 : 0)
                            : 1 + $clog2(SIMD) + (LANE == 1 ? (W_BITS + 1) / 2 - 1 : 0);
     localparam SUMS = OPERANDS + LANE_CLOCKS;
+
+    // Bits that hold every distance of x and a weight.
+    localparam D_BITS = X_BITS > W_BITS ? X_BITS : W_BITS;
 
     // The lanes' sum, and whether a carry comes with it.
     localparam SUM_BITS = LANE == 2 ? X_BITS + (X_SIGNED != 0 ? 0 : 1) + $clog2(SIMD)
                         : LANE == 3 ? 3 + $clog2((SIMD + 3) / 4)
                         : LANE == 5 ? 5 + $clog2((SIMD + 17) / 18)
                         : LANE == 4 ? W_BITS + $clog2(SIMD)
-                        : LANE == 7 ? (X_BITS > W_BITS ? X_BITS : W_BITS) + 1 + $clog2(SIMD)
+                        : LANE == 7 || LANE == 8 ? D_BITS + 1 + $clog2(SIMD)
                         : X_BITS + W_BITS + $clog2(SIMD);
 
     localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
@@ -58,7 +64,7 @@ module gw_matrix_vector_fed #(
     initial begin
         if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
         if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 7) $display("gw_matrix_vector: LANE must be 0 to 7");
+        if (LANE < 0 || LANE > 8) $display("gw_matrix_vector: LANE must be 0 to 8");
         if (LANE == 6 && PE % 2 != 0) $display("gw_matrix_vector: PE must be even for LANE 6");
     end
 
@@ -203,6 +209,19 @@ module gw_matrix_vector_fed #(
                 ) distance (
                     .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
                     .sum(sum[i*SUM_BITS +: SUM_BITS]), .carry(carry[i]));
+            end
+        end else if (LANE == 8) begin : g_minimum
+            // Minus the sum of x, once for all rows.
+            wire [SIMD*D_BITS-1:0] x_all;
+            wire [SUM_BITS-1:0]    less;
+            gw_ordered #(.N(SIMD), .FROM(X_BITS), .TO(D_BITS), .SIGNED(X_SIGNED)) ordered (.a(x), .y(x_all));
+            gw_minus_sum #(.SIMD(SIMD), .BITS(D_BITS)) minus_sum (
+                .clk(clk), .ce(ce), .x(x_all), .less(less));
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_minimum #(.SIMD(SIMD), .BITS(D_BITS), .W_BITS(W_BITS), .W_SIGNED(X_SIGNED)) distance (
+                    .clk(clk), .ce(ce), .x(x_all), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]), .less(less),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]));
+                assign carry[i] = 1'b0;
             end
         end else begin : g_multiply
             for (i = 0; i < PE; i = i + 1) begin : g_row

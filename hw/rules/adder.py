@@ -10,7 +10,8 @@ from ...compiler.ir.graph import Node
 from ...compiler.ir.ops.adder import adder_bounds
 from ...compiler.ir.types import Int, range_of
 from ..design import Instance, Stream
-from ..units.matrix_vector import LANE_ADDER, MATRIX_VECTOR, bias_memory, weight_memory
+from ..units.lanes import LANE_ADDER, LANE_MINIMUM
+from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, minimum_start, weight_memory
 from .linear import signed_bits
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window
@@ -60,22 +61,33 @@ def _folds(layer: Layer, simds: Sequence[int]) -> Iterator[Fold]:
         for simd in simds:
             for rom in (LUTS,) if pe == outputs and simd == rows else (BLOCK, LUTS):
                 yield Fold(pe, simd, rom)
+                yield Fold(pe, simd, rom, lut6=True)
+
+
+def unit_start(x: Int, w: np.ndarray, fold: Fold) -> np.ndarray | int:
+    """What the unit's biases hold beside ``Distances.start``."""
+    if not fold.lut6:
+        return 0
+    return minimum_start(w, fold.simd, x.bits, _weight_bits(w, x), x.signed)
 
 
 def _matrix_vector(layer: Layer, fold: Fold) -> Instance:
     """The unit for all of the layer's vectors, with its weights as a (MW, MH) matrix."""
     made = distances(layer.node, layer.x)
     (mw, mh), count = made.w.shape, vectors(layer)
-    bits, biased = _weight_bits(made.w, layer.x), bool(made.start.any())
+    bits = _weight_bits(made.w, layer.x)
+    start = made.start + unit_start(layer.x, made.w, fold)
+    biased = bool(start.any())
     params = {
         "MW": mw, "MH": mh, "PE": fold.pe, "SIMD": fold.simd,
-        "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": bits, "LANE": LANE_ADDER,
+        "X_BITS": layer.x.bits, "X_SIGNED": int(layer.x.signed), "W_BITS": bits,
+        "LANE": LANE_MINIMUM if fold.lut6 else LANE_ADDER,
         "ACC_BITS": layer.y.bits, "ROM_STYLE": fold.rom, "HAS_BIAS": int(biased),
         "GROUPS": 1, "TOP_BIT": 0,
     }  # fmt: skip
     memories = {"WEIGHTS": partial(weight_memory, made.w, fold.pe, fold.simd, bits, signed=layer.x.signed)}
     if biased:
-        memories["BIAS"] = partial(bias_memory, made.start, fold.pe, layer.y.bits)
+        memories["BIAS"] = partial(bias_memory, start, fold.pe, layer.y.bits)
     return Instance(
         MATRIX_VECTOR, f"{layer.name}_mv", params, count,
         Stream(layer.x, fold.simd, count * mw // fold.simd),

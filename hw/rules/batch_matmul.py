@@ -6,8 +6,8 @@ from math import prod
 from ...compiler.ir.graph import Const, Node
 from ...errors import LoweringError
 from ..design import Instance, Stream
+from ..units.lanes import LANE_DIGITS, LANE_MULTIPLY
 from ..units.matrix_product import MATRIX_PRODUCT, kind_of, lane_bits
-from ..units.matrix_vector import LANE_DIGITS, LANE_MULTIPLY
 from .rule import Fold, Layer, Rule, divisors
 
 # gw_lane_digit is for these; wider operands go to the tool's own multiplier.

@@ -10,7 +10,8 @@ from ...compiler.ir.graph import Node
 from ..design import Instance, Memory, Stream
 from ..units.depthwise import DEPTHWISE, depthwise_weights
 from ..units.gather import GATHER, gather_parameters
-from ..units.matrix_vector import LANE_PAIR, MATRIX_VECTOR, bias_memory, group_weight_memory, paired_weights
+from ..units.lanes import LANE_PAIR
+from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, group_weight_memory, paired_weights
 from . import linear
 from .linear import LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, can_pair, lane_of, paired_bits, signed_bits
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors

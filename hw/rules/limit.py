@@ -12,10 +12,11 @@ from ...compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ...compiler.ir.ops.linear import sum_bounds
 from ...compiler.ir.types import Int
 from ..design import Instance, Stream
-from ..units.matrix_vector import COUNTING, bias_memory, limit_start
+from ..units.lanes import COUNTING
+from ..units.matrix_vector import bias_memory, limit_start
 from . import requantize
 from .activation import spread
-from .adder import ADDER_CONV2D, ADDER_MATMUL, reachable
+from .adder import ADDER_CONV2D, ADDER_MATMUL, distances, reachable, unit_start
 from .constant import ConstantFold
 from .grouped import CONV2D
 from .linear import MATMUL
@@ -67,6 +68,8 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
     start, bits = limit_start(
         *_limits(product.node, product.x, layer.node.inputs[1]), sums.p.LANE in COUNTING, sums.p.MW
     )
+    if isinstance(product.node.op, AdderMatMul | AdderConv2d):
+        start = start + unit_start(product.x, distances(product.node, product.x).w, fold)
     told = layer.y if layer.y.bipolar else _BIT
     bit = replace(
         sums,

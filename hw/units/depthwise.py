@@ -6,13 +6,8 @@ import numpy as np
 
 from ..design import Memory, Resources, Unit
 from .fabric import LUT6, adder, rom
-from .matrix_vector import (
-    LANE_DIGITS,
-    LANE_SIGN_W,
-    LANE_XNOR,
-    lane_resources,
-    weight_memory,
-)
+from .lanes import LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, lane_resources
+from .matrix_vector import weight_memory
 from .ram import clog2
 from .turn import turn_resources
 

@@ -7,7 +7,8 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ..design import Course, Resources, Unit
 from .fabric import LUT6, adder
-from .matrix_vector import LANE_DIGITS, buffer_resources, lane_resources
+from .lanes import LANE_DIGITS, lane_resources
+from .matrix_vector import buffer_resources
 from .ram import clog2, ram_resources
 
 UNSIGNED, SIGNED, SIGN = range(3)  # A_KIND and B_KIND

@@ -7,16 +7,29 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
 from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, adders, product, rom, tree
+from .fabric import LUT6, adder, rom
+from .lanes import (
+    COUNTING,
+    LANE_ADDER,
+    LANE_DIGITS,
+    LANE_MINIMUM,
+    LANE_SIGN_W,
+    LANE_SIGN_X,
+    LANE_XNOR,
+    LANE_XNOR6,
+    lane_resources,
+    levels_of_three,
+)
+from .lanes import (
+    LANE_PAIR as LANE_PAIR,
+)
 from .ram import clog2, ram_resources
 
-LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6, LANE_PAIR = range(7)
-LANE_ADDER = 7
-COUNTING = (LANE_XNOR, LANE_XNOR6)  # lanes that add how many pairs of bits are equal
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
 # then share terms and sums. Measured with random weights.
 _CONSTANT = (
     (0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0), (0.9, 1.0),
+    (0.9, 1.0),
 )  # fmt: skip
 # As in gw_lane_buffer.
 _REGISTER_BITS = 128
@@ -29,89 +42,13 @@ def _interval(p: SimpleNamespace) -> int:
 def _latency(p: SimpleNamespace) -> int:
     if p.LANE == LANE_XNOR6:
         return p.MW // p.SIMD + 6 + clog2(-(-p.SIMD // 18))
+    if p.LANE == LANE_MINIMUM:
+        return p.MW // p.SIMD + 5 + levels_of_three(p.SIMD)
     terms = -(-p.SIMD // 4) if p.LANE == LANE_XNOR else p.SIMD
     lane = 1 + clog2(terms)
     if p.LANE == LANE_DIGITS:
         lane += 1 + (p.W_BITS + 1) // 2 - 1  # 3x of every element, then a digit a clock
     return p.MW // p.SIMD + 3 + lane
-
-
-def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
-    widths, ff = tree(p.SIMD, p.X_BITS + p.W_BITS, False)
-    one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED))
-    lut = adders(widths, family) + p.SIMD * one.lut
-    return Resources(lut=lut, ff=p.SIMD * one.ff + ff, dsp=p.SIMD * one.dsp)
-
-
-def _pair_row(p: SimpleNamespace, family: str) -> Resources:
-    """Half of what two rows take; every second one's tree has carries, and so has its accumulator."""
-    bits = p.X_BITS + p.W_BITS
-    (plain, ff), (carried, carried_ff) = tree(p.SIMD, bits, False), tree(p.SIMD, bits, True)
-    one = product(p.X_BITS, p.W_BITS + bits, family, bool(p.X_SIGNED))
-    lut = adders(plain, family) + adders(carried, family) + 1 + p.SIMD * one.lut
-    return Resources(lut=lut / 2, ff=(p.SIMD * one.ff + ff + carried_ff) / 2, dsp=p.SIMD * one.dsp / 2)
-
-
-def _digit_row(p: SimpleNamespace, family: str) -> Resources:
-    x, digits = p.X_BITS + 2, (p.W_BITS + 1) // 2
-    lut = ff = 0.0
-    for d in range(digits):
-        one_bit = d == digits - 1 and p.W_BITS % 2 == 1
-        bits = x - (2 - (d == 0 and not p.X_SIGNED) if one_bit else d == 0 and p.X_SIGNED)
-        widths, tree_ff = tree(p.SIMD, bits, d == 0)
-        five_inputs = d > 0 and not one_bit and family not in LUT6
-        lut += adders(widths, family) + p.SIMD * (2 * bits - 2 if five_inputs else bits)
-        ff += tree_ff + p.SIMD * (bits + (d == 0))
-        if d:
-            value = x + clog2(p.SIMD) + 2 * (d - 1)
-            lut += adder(value + (d == 1), family)
-            ff += value + 2 + (d - 1) * (x + clog2(p.SIMD))
-    return Resources(lut=lut, ff=ff)
-
-
-def _sign_row(p: SimpleNamespace, family: str) -> Resources:
-    bits = p.W_BITS if p.LANE == LANE_SIGN_X else p.X_BITS + 1 - p.X_SIGNED
-    widths, _ = tree(p.SIMD, bits, True)
-    _, ff = tree(p.SIMD, bits, False)
-    # Carry bits: about one register a lane, and those of lane 4 come from x, once for all rows.
-    carries = p.SIMD / (p.PE if p.LANE == LANE_SIGN_X else 1)
-    return Resources(lut=adders(widths, family) + p.SIMD * bits, ff=p.SIMD * bits + carries + ff)
-
-
-def _xnor_row(p: SimpleNamespace, family: str) -> Resources:
-    groups = -(-p.SIMD // 4)
-    widths, ff = tree(groups, 3, False)
-    return Resources(lut=adders(widths, family) + groups * (5 if family in LUT6 else 7), ff=3 * groups + ff)
-
-
-def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
-    """Functions of six inputs are 1 LUT, or 2 to 3 of four inputs."""
-    triples, groups = -(-p.SIMD // 3), -(-p.SIMD // 18)
-    widths, ff = tree(groups, 5, False)
-    lut = 2 * triples + 2 * (triples - triples / 6) + 3 * groups
-    return Resources(
-        lut=adders(widths, family) + lut * (1 if family in LUT6 else 2.5), ff=2 * triples + 11 * groups + ff
-    )
-
-
-def _adder_row(p: SimpleNamespace, family: str) -> Resources:
-    """Differences and their signs; the first adders complement what they add."""
-    bits = max(p.X_BITS, p.W_BITS)
-    pairs, rest = p.SIMD // 2, (p.SIMD + 1) // 2
-    widths, ff = tree(rest, bits + 1, True)
-    first = pairs * (2 * bits + adder(bits + 1, family))
-    lut = p.SIMD * adder(bits + 1, family) + first + adders(widths, family)
-    return Resources(lut=lut, ff=p.SIMD * (bits + 1) + rest * (bits + 2) + ff)
-
-
-_ROWS = (
-    _multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row, _pair_row, _adder_row
-)  # fmt: skip
-
-
-def lane_resources(p: SimpleNamespace, family: str) -> Resources:
-    """One row of lanes: SIMD products of X_BITS (X_SIGNED) and W_BITS by LANE, and their sum."""
-    return _ROWS[p.LANE](p, family)
 
 
 def buffer_resources(p: SimpleNamespace, family: str) -> Resources:
@@ -140,7 +77,7 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     """
     slots, folds = p.MW // p.SIMD, p.MH // p.PE
     words = slots * folds * p.GROUPS
-    row = _ROWS[p.LANE](p, family)
+    row = lane_resources(p, family)
     carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X, LANE_ADDER) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
     choose = p.ACC_BITS if slots > 1 and family not in LUT6 else 0  # start value or the sum so far
     of_lut, of_ff = _CONSTANT[p.LANE] if words == 1 else (1.0, 1.0)
@@ -213,6 +150,12 @@ def paired_weights(w: np.ndarray) -> np.ndarray:
     return w
 
 
+def minimum_start(w: np.ndarray, simd: int, x_bits: int, w_bits: int, signed: bool) -> np.ndarray:
+    """What the biases of LANE 8 hold beside those wanted: int64 (..., MH) for weights (..., MW, MH)."""
+    least = -(1 << (max(x_bits, w_bits) - 1)) if signed else 0
+    return w.shape[-2] // simd - (w - least).sum(-2)
+
+
 def bias_memory(b: np.ndarray, pe: int, acc_bits: int) -> Memory:
     """BIAS: integers ``b``, shape (MH,), modulo ``2**acc_bits``; ``pe`` divides MH; acc_bits <= 64."""
     return Memory(_pack(np.asarray(b, dtype=np.int64).reshape(-1, pe), acc_bits), pe * acc_bits)
@@ -258,8 +201,14 @@ MATRIX_VECTOR = Unit(
         "gw_matrix_vector.v",
         "gw_matrix_vector_fed.v",
         "gw_accumulator.v",
+        "gw_add_three.v",
         "gw_flip_add.v",
         "gw_lane_adder.v",
+        "gw_lane_minimum.v",
+        "gw_minimum.v",
+        "gw_minus_sum.v",
+        "gw_ordered.v",
+        "gw_tree_three.v",
         "gw_lane_buffer.v",
         "gw_lane_digit.v",
         "gw_lane_multiply.v",

@@ -9,7 +9,8 @@ from ...compiler.ir.requantize import Requantization, code_range
 from ...compiler.ir.types import Int
 from ..design import Memory, Resources, Unit
 from .fabric import adder, cuts, product, rom
-from .matrix_vector import LANE_DIGITS, bias_memory, lane_resources
+from .lanes import LANE_DIGITS, lane_resources
+from .matrix_vector import bias_memory
 from .ram import clog2
 
 

@@ -37,15 +37,15 @@ def test_degenerate_folding(shape, lane):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", [1, 3, 5, 7], ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", [1, 3, 5, 7, 8], ids=LANES.__getitem__)
 def test_groups_take_turns(lane):
     """Each vector meets the limits of its own matrix."""
-    x, w = (BIPOLAR, BIPOLAR) if lane in (3, 5) else (Int(0, 7), Int(0, 3) if lane == 7 else Int(-4, 3))
+    x, w = (BIPOLAR, BIPOLAR) if lane in (3, 5) else (Int(0, 7), Int(0, 3) if lane >= 7 else Int(-4, 3))
     case = make_limited(4, lane, (6, 4, 2, 3), x, w, groups=3)
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", [0, 2, 5, 7], ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", [0, 2, 5, 7, 8], ids=LANES.__getitem__)
 def test_verilator_agrees(lane):
     _, *made = random_shape(3, lane)
     case = make_limited(3, lane, *made)
