@@ -1,0 +1,178 @@
+"""LeNet-5 of adder layers on MNIST beside its multiplying twin: trained, quantized each way, exported.
+
+    python benchmarks/adder_mnist.py --data DIR --work DIR [--epochs N] [--tuning-epochs N] [--write PAGE]
+
+DIR holds MNIST's four .gz files. Everything trained or measured is kept in the work folder, so that a run
+that was stopped goes on where it was; delete the folder to start anew. The folder also gets the 8-bit networks,
+``lenet_adder_int8.onnx`` and ``lenet_cnn_int8.onnx`` (QONNX), and their integer graphs, ``...graph.onnx``.
+An hour on one CPU core.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from adder_lenet import Mnist, calibrated, lenet, load_mnist, multiplying, shifted, with_output
+from adder_mnist_page import page
+from brevitas.export import export_qonnx
+from rich.console import Console
+from torch import nn
+
+from gatewright.compiler.frontends import load_model
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.graph import Graph
+from gatewright.compiler.ir.io import save
+from gatewright.compiler.passes.pipeline import run as run_passes
+from gatewright.quant.adder import AdderConv2d, AdderLinear
+from gatewright.quant.adder_ptq import adder_quant, shared_scale, unsigned
+from gatewright.quant.adder_training import Recipe, accuracy, as_floats, train
+from gatewright.quant.frozen_norm import freeze_norms
+
+WIDTHS = (8, 6, 5, 4, 3)
+EPOCHS, TUNING_EPOCHS = 14, 2
+RATES = {"adder": 0.1, "cnn": 0.05}
+TUNING_RATE = 0.01
+# Rows of the table; each gives the quantized network of (float network, ranges, bits).
+METHODS: dict[str, Callable[[nn.Module, dict, int], nn.Module]] = {
+    "shared scale of the input": lambda m, r, b: shared_scale(m, r, b, "input"),
+    "shared scale of the weights": lambda m, r, b: shared_scale(m, r, b, "weights"),
+    "AdderQuant": adder_quant,
+    "AdderQuant, unsigned": lambda m, r, b: adder_quant(m, r, b, weight_signed=False),
+    "unsigned form": unsigned,
+}
+TUNED = "unsigned form, tuned"
+TWIN = "multiplying twin"
+
+
+class Bench:
+    """The work folder: trained networks, and what was measured of them."""
+
+    def __init__(self, options: argparse.Namespace, console: Console):
+        self.work, self.console = options.work, console
+        self.epochs, self.tuning_epochs = options.epochs, options.tuning_epochs
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.data: Mnist = load_mnist(options.data)
+        self.results_file = self.work / "results.json"
+        kept = self.results_file.read_text() if self.results_file.exists() else "{}"
+        self.results: dict = json.loads(kept)
+
+    def once(self, name: str, measure: Callable[[], object]):
+        """A result from the work folder, or measured now and kept there."""
+        if name not in self.results:
+            self.results[name] = measure()
+            partial = self.results_file.with_suffix(".part")
+            partial.write_text(json.dumps(self.results, indent=1))
+            os.replace(partial, self.results_file)
+            self.console.print(f"{name}: {self.results[name]}")
+        return self.results[name]
+
+    def trained(self, kind: str) -> nn.Sequential:
+        """The float network, from its checkpoint where it is finished."""
+        torch.manual_seed(1)
+        model = lenet(kind == "adder")
+        recipe = Recipe(self.epochs, learning_rate=RATES[kind])
+        data = self.data
+        file = self.work / f"{kind}.pt"
+        train(model, data.train_images, data.train_labels, recipe, file, shifted, self.console)
+        return model.eval()
+
+    def tuned(self, model: nn.Sequential, ranges: dict, bits: int) -> nn.Sequential:
+        """Quantization-aware training of the unsigned form, from the float network's weights."""
+        network = unsigned(model, ranges, bits, learned=True)
+        recipe = Recipe(self.tuning_epochs, learning_rate=TUNING_RATE)
+        data = self.data
+        file = self.work / f"tuned_{bits}.pt"
+        train(network, data.train_images, data.train_labels, recipe, file, shifted, self.console)
+        return network.eval()
+
+    def accuracy(self, model: nn.Module) -> float:
+        """Percent of the 10,000 test images."""
+        return round(100 * accuracy(model, self.data.test_images, self.data.test_labels), 2)
+
+    def measure(self, adder: nn.Sequential, cnn: nn.Sequential) -> None:
+        """All cells of the table."""
+        ranges, logits = calibrated(adder, self.data)
+        twin_ranges, twin_logits = calibrated(cnn, self.data)
+        self.once("adder float", lambda: self.accuracy(adder))
+        self.once("cnn float", lambda: self.accuracy(cnn))
+        self.once("outside", lambda: outside(adder, ranges))
+        for bits in WIDTHS:
+            for name, method in METHODS.items():
+                model = with_output(method(adder, ranges, bits), logits)
+                self.once(f"{name} {bits}", lambda model=model: self.accuracy(model))
+            model = with_output(multiplying(cnn, twin_ranges, bits), twin_logits)
+            self.once(f"{TWIN} {bits}", lambda model=model: self.accuracy(model))
+        for bits in WIDTHS:
+            tune = lambda bits=bits: with_output(self.tuned(adder, ranges, bits), logits)  # noqa: E731
+            self.once(f"{TUNED} {bits}", lambda tune=tune: self.accuracy(tune()))
+
+    def export(self, kind: str, model: nn.Sequential) -> None:
+        """Write the 8-bit network and compare its integer graph with the module on every test image."""
+        ranges, logits = calibrated(model, self.data)
+        quantized = unsigned(model, ranges, 8) if kind == "adder" else multiplying(model, ranges, 8)
+        quantized = freeze_norms(with_output(quantized, logits))
+        file = self.work / f"lenet_{kind}_int8.onnx"
+        # ONNX Runtime refuses the IR version that this onnx writes by itself.
+        onnx.IR_VERSION = 10
+        example = torch.zeros(1, 1, 28, 28)
+        export_qonnx(quantized, example, export_path=str(file), opset_version=13, dynamo=False)
+        graph = run_passes(load_model(file))
+        save(graph, self.work / f"lenet_{kind}_int8.graph.onnx")
+        self.once(f"{kind} export", lambda: self.compare(quantized, graph))
+
+    def compare(self, module: nn.Sequential, graph: Graph) -> dict[str, float]:
+        """Logits that differ between module and integer graph, and the graph's accuracy in percent."""
+        scale = float(module[-1].act_quant.scale())
+        differ = hits = 0
+        images, labels = self.data.test_images, self.data.test_labels
+        for part, truth in zip(images.split(500), labels.split(500), strict=True):
+            floats = as_floats(part)
+            with torch.no_grad():
+                codes = np.rint(module(floats).numpy() / scale)
+            own = evaluate(graph, graph.encodings[0].apply(floats.numpy(), graph.inputs[0].type))[0]
+            differ += int((own != codes).sum())
+            hits += int((own.argmax(1) == truth.numpy()).sum())
+        return {"differ": differ, "accuracy": round(100 * hits / len(labels), 2)}
+
+
+def outside(model: nn.Sequential, ranges: dict[str, float]) -> dict[str, float]:
+    """The share of each adder layer's weights outside [0, A], which the unsigned form clamps, in percent."""
+    shares = {}
+    for name, layer in model.named_children():
+        if isinstance(layer, (AdderConv2d, AdderLinear)):
+            weight = layer.weight.detach()
+            shares[name] = round(100 * ((weight < 0) | (weight > ranges[name])).double().mean().item(), 1)
+    return shares
+
+
+def main(arguments: list[str]) -> int:
+    """Train, measure, export, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's four .gz files")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and results")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--tuning-epochs", type=int, default=TUNING_EPOCHS)
+    parser.add_argument("--write", type=Path, help="docs page to write")
+    options = parser.parse_args(arguments)
+    # Small tensors: a second thread gains little, and would sum in another order.
+    torch.set_num_threads(1)
+    console = Console()
+    bench = Bench(options, console)
+    adder, cnn = bench.trained("adder"), bench.trained("cnn")
+    bench.export("adder", adder)
+    bench.export("cnn", cnn)
+    bench.measure(adder, cnn)
+    if options.write:
+        options.write.write_text(page(bench.results, options.epochs, options.tuning_epochs))
+        console.print(f"written: {options.write}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
