@@ -131,8 +131,9 @@ def _add_export(commands) -> None:
 
 def _add_inspect(commands) -> None:
     p = commands.add_parser("inspect", help="what becomes of each node of a model; what a folder holds")
-    p.add_argument("target", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
-    p.add_argument("--board", metavar="BOARD", help="also fail where this board's FPGA does not take a node")
+    p.add_argument("model", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
+    p.add_argument("--board", metavar="BOARD", help="also fail where this board does not take a node")
+    p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
     p.add_argument("--json", action="store_true", help="print what was found as JSON (docs/inspect.md)")
     p.set_defaults(command=_inspect)
 
@@ -212,7 +213,7 @@ def _inspect(args) -> int:
     from .driver.inspection import inspect, require_taken
     from .driver.terminal import print_inspection
 
-    found = inspect(args.target, args.board)
+    found = inspect(args.model, args.board, args.target)
     if args.json:
         print(json.dumps(found, indent=1))
     else:

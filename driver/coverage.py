@@ -1,6 +1,6 @@
 """Which targets take which nodes of an integer graph, and why not; every node is asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..compiler.export_onnx.model import RULES as EXPORT_RULES
 from ..compiler.ir.graph import Graph, Node
@@ -9,22 +9,34 @@ from ..hw.build import assemble
 from ..hw.layers import layer_alone, layers
 from ..hw.lower import FPGA
 from ..hw.rules.rule import Layer
+from .arm_coverage import ArmCoverage, arm_coverage
 
-REFERENCE, ONNX = "reference", "onnx"
-TARGETS = (REFERENCE, ONNX, FPGA.name)
+REFERENCE, ONNX, ARM = "reference", "onnx", "arm"
+TARGETS = (REFERENCE, ONNX, FPGA.name, ARM)
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What the FPGA target refuses of a graph.
+    """What the FPGA target refuses of a graph, and what the ARM target makes of it where it was asked.
 
     Attributes:
         refused: by ``id(node)``, why a node is not taken and what to do.
         faults: what belongs to no node: the graph's inputs, outputs and joins.
+        arm: None where only an FPGA is meant.
     """
 
     refused: dict[int, str]
     faults: tuple[str, ...] = ()
+    arm: ArmCoverage | None = None
+
+    def reasons(self, nodes: list[Node]) -> list[str]:
+        """Why the target that is meant does not take some of these nodes, each reason once."""
+        refused = self.refused if self.arm is None else self.arm.refused
+        return list(dict.fromkeys(refused[id(n)] for n in nodes if id(n) in refused))
+
+    def kernels(self, nodes: list[Node]) -> list[str] | None:
+        """The kernels that compute these nodes on ARM."""
+        return None if self.arm is None else self.arm.kinds(nodes)
 
     def targets(self, nodes: list[Node]) -> list[str]:
         """The targets that take all of these nodes."""
@@ -32,12 +44,22 @@ class Coverage:
             REFERENCE: True,
             ONNX: all(type(n.op) in EXPORT_RULES for n in nodes),
             FPGA.name: not any(id(n) in self.refused for n in nodes),
+            ARM: self.arm is not None and not any(id(n) in self.arm.refused for n in nodes),
         }
         return [t for t in TARGETS if takes[t]]
 
 
-def coverage(graph: Graph) -> Coverage:
-    """What the FPGA target makes of each node, and of the graph as a whole; nothing is built."""
+def coverage(graph: Graph, core: str | None = None) -> Coverage:
+    """What the FPGA target, and with a ``core`` the ARM target, makes of each node; nothing is built."""
+    fpga = _fpga_coverage(graph)
+    if core is None:
+        return fpga
+    found = arm_coverage(graph, core)
+    return replace(fpga, faults=found.faults, arm=found)
+
+
+def _fpga_coverage(graph: Graph) -> Coverage:
+    """What the FPGA target makes of each node, and of the graph as a whole."""
     try:
         found = layers(graph)
     except LoweringError as error:

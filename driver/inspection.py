@@ -1,6 +1,6 @@
 """What a model, a compiled folder or a board holds, as a dict."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..boards import Board
@@ -14,22 +14,29 @@ from ..errors import BoardError, InputError, LoweringError
 from ..report import read
 from . import describe
 from .coverage import Coverage, coverage
+from .options import ARM, FPGA
 from .output import MARK
 from .sources import owners, partial_graph, source_rows
 
 SCHEMA = "gatewright-inspect/1"
 
 
-def inspect(target: Path | str, board: str | None = None) -> dict:
+def inspect(target: Path | str, board: str | None = None, kind: str | None = None) -> dict:
     """What becomes of each node of a model's source, and of the model; or a compiled folder's report.
 
     A model that cannot be imported as a whole is described as far as it can be; ``problems`` says why.
-    With a board, ``problems`` also holds what its FPGA does not take. docs/inspect.md lists the keys.
+    With a board, ``problems`` also holds what its FPGA, or its processor, does not take. docs/inspect.md
+    lists the keys.
+
+    Args:
+        kind: "fpga" or "arm", which of the board is meant; None takes the FPGA where it has one.
 
     Raises:
-        GatewrightError: neither a readable model nor a folder of ours, or an unknown board.
+        GatewrightError: neither a readable model nor a folder of ours, an unknown board, or one without that.
     """
     target = Path(target)
+    if board is None and kind is not None:
+        raise InputError("inspect: --target must come with --board, of which it is a part")
     if target.is_dir():
         if board is not None:
             raise InputError(
@@ -37,9 +44,10 @@ def inspect(target: Path | str, board: str | None = None) -> dict:
                 "--board out."
             )
         return {"kind": "folder", "report": _report(target / MARK)}
-    chosen = None if board is None else describe.board(_with_fpga(board))
+    chosen = None if board is None else load_board(board)
+    kind = None if chosen is None else _kind(chosen, kind)
     found = survey(target)
-    graph, nodes, covered = _final(found)
+    graph, nodes, covered = _final(found, chosen.processor.core if kind == ARM else None)
     rows = source_rows(found.records, nodes, covered)
     problems = [f"{r['op']} {r['name']!r}: {r['problem']}" for r in rows if r["problem"]] + list(found.faults)
     if chosen:
@@ -50,7 +58,8 @@ def inspect(target: Path | str, board: str | None = None) -> dict:
         "schema": SCHEMA,
         "file": target.name,
         "format": found.format,
-        "board": chosen,
+        "board": None if chosen is None else describe.board(chosen),
+        "target": kind,
         "nodes": rows,
         "model": _model(graph, covered, found.records) if graph else None,
         "output": describe.output(graph) if graph else None,
@@ -58,14 +67,16 @@ def inspect(target: Path | str, board: str | None = None) -> dict:
     }
 
 
-def _with_fpga(name: str) -> Board:
-    board = load_board(name)
-    if board.part is None:
-        raise BoardError(
-            f"inspect: --board must be one with an FPGA, not {board.name}, which has a processor only. "
-            "Leave --board out, or compile for it."
-        )
-    return board
+def _kind(board: Board, kind: str | None) -> str:
+    """What of a board is meant."""
+    kind = kind or (FPGA if board.part else ARM)
+    if kind not in (FPGA, ARM):
+        raise InputError(f"inspect: --target must be one of {FPGA}, {ARM}, not {kind!r}")
+    if kind == FPGA and board.part is None:
+        raise BoardError(f"inspect: {board.name} has a processor only, no FPGA. Use --target arm.")
+    if kind == ARM and board.processor is None:
+        raise BoardError(f"inspect: {board.name} has no processor that is known. Use --target fpga.")
+    return kind
 
 
 def require_taken(found: dict) -> None:
@@ -80,16 +91,19 @@ def require_taken(found: dict) -> None:
         )
 
 
-def _final(found: Survey) -> tuple[Graph | None, list[Node], Coverage]:
-    """The whole graph after the passes, else None; its nodes, or those of what could be imported."""
+def _final(found: Survey, core: str | None) -> tuple[Graph | None, list[Node], Coverage]:
+    """The whole graph after the passes, else None; its nodes, or those of what could be imported.
+
+    ``core``: of ARM, where its target is asked.
+    """
     if found.graph is not None:
         graph = run_passes(found.graph)
-        return graph, graph.nodes(), coverage(graph)
+        return graph, graph.nodes(), coverage(graph, core)
     part = partial_graph(found.records, found.name)
     if part is None:
         return None, [], Coverage({})
     part = run_passes(part)
-    return None, part.nodes(), Coverage(coverage(part).refused)
+    return None, part.nodes(), replace(coverage(part, core), faults=())
 
 
 def _model(graph: Graph, covered: Coverage, records: tuple[SourceRecord, ...]) -> dict:
@@ -98,6 +112,7 @@ def _model(graph: Graph, covered: Coverage, records: tuple[SourceRecord, ...]) -
     for layer, node, owner in zip(model["layers"], nodes, owners(records, nodes), strict=True):
         layer["node"] = None if owner is None else records[owner].name
         layer["targets"] = covered.targets([node])
+        layer["kernels"] = covered.kernels([node])
     return model
 
 

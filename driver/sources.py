@@ -67,7 +67,6 @@ def source_rows(records: tuple[SourceRecord, ...], nodes: list[Node], covered: C
 
 
 def _row(record: SourceRecord, nodes: list[Node], covered: Coverage) -> dict:
-    reasons = [covered.refused[id(n)] for n in nodes if id(n) in covered.refused]
     lost = record.outcome in (REFUSED, BLOCKED)
     return {
         "op": record.op_type,
@@ -76,5 +75,6 @@ def _row(record: SourceRecord, nodes: list[Node], covered: Coverage) -> dict:
         "becomes": [n.op.name for n in nodes],
         "targets": [] if lost else covered.targets(nodes),
         "problem": record.problem,
-        "refusals": list(dict.fromkeys(reasons)),
+        "refusals": covered.reasons(nodes),
+        "kernels": None if lost else covered.kernels(nodes),
     }

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ..compiler.frontends.importer import BLOCKED, CONSTANT, NOT_NEEDED, REFUSED, TAKEN
 from ..report import show
-from .coverage import TARGETS
+from .coverage import ARM, TARGETS
 
 _PIPE_COLUMNS = 160
 # What stands for a node that has no layer of its own.
@@ -30,7 +30,8 @@ def print_inspection(found: dict) -> None:
         return
     where = f" on {found['board']['title']}" if found["board"] else ""
     console.print(f"[bold]{escape(found['file'])}[/] ({found['format']}){escape(where)}", highlight=False)
-    console.print(_sources(found["nodes"]))
+    targets = [t for t in TARGETS if t != ARM or found["target"] == ARM]
+    console.print(_sources(found["nodes"], targets))
     refused = sum(1 for n in found["nodes"] if n["refusals"])
     if refused and not found["board"]:
         console.print(f"{refused} of the nodes are not for an FPGA; with --board BOARD it is told why.")
@@ -38,13 +39,13 @@ def print_inspection(found: dict) -> None:
         _print_graph(console, found["model"], found["output"])
 
 
-def _sources(nodes: list[dict]) -> Table:
+def _sources(nodes: list[dict], targets: list[str]) -> Table:
     """One line per node of the source: what it becomes, and which targets take it."""
-    table = Table("node", "op", "becomes", *TARGETS)
+    table = Table("node", "op", "becomes", *targets)
     for n in nodes:
         becomes = " + ".join(n["becomes"]) if n["becomes"] else _NOTHING[n["outcome"]]
         taken = (
-            ["yes" if t in n["targets"] else "no" for t in TARGETS] if n["becomes"] else ["-"] * len(TARGETS)
+            ["yes" if t in n["targets"] else "no" for t in targets] if n["becomes"] else ["-"] * len(targets)
         )
         table.add_row(*map(escape, (n["name"], n["op"], becomes, *taken)))
     return table
@@ -58,12 +59,15 @@ def _print_graph(console: Console, model: dict, output: dict) -> None:
         f"{model['macs']:,} MAC, {model['adds']:,} additions, {model['parameters']:,} weights",
         highlight=False,
     )
-    table = Table("layer", "op", "result", "weights", "MAC", "additions", "targets")
+    arm = any(layer["kernels"] is not None for layer in model["layers"])
+    columns = ["layer", "op", "result", "weights", "MAC", "additions", "targets"]
+    table = Table(*columns, *(["kernels"] if arm else []))
     for layer in model["layers"]:
         bits = f"{layer['weight_bits']} bit" if layer["weight_bits"] else ""
         work, targets = (f"{layer[k]:,}" for k in ("macs", "adds")), ", ".join(layer["targets"])
         name = layer["name"] or f"({layer['node']})"
-        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, *work, targets)))
+        kernels = [", ".join(layer["kernels"] or ())] if arm else []
+        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, *work, targets, *kernels)))
     console.print(table)
 
 

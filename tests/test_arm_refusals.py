@@ -86,11 +86,6 @@ def test_a_compiler_that_fails_leaves_nothing(capsys, tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["bin", "model.onnx"]
 
 
-def test_a_board_without_fpga_is_not_for_inspect(capsys, tmp_path):
-    message = rf"inspect: --board must be one with an FPGA, not {PI}, which has a processor only\. Leave .*"
-    refused(capsys, ["inspect", saved(tmp_path, vector_net()), "--board", PI], message)
-
-
 def run_arguments(folder):
     np.save(folder / "x.npy", np.ones((2, 6), dtype=np.int8))
     return ["run", folder / "out", "--input", folder / "x.npy", "--output", folder / "y.npy", "--on", "arm"]

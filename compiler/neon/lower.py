@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ...errors import LoweringError
@@ -17,6 +17,7 @@ from .program import Call, Place, Program, Region
 from .rules import RULES
 from .rules.rule import Rule
 from .ways import Way
+from .writer import kind_of
 
 NEON = Target("neon", RULES)
 
@@ -35,8 +36,11 @@ def lower(graph: Graph, core: Core, ways: Mapping[int, Way] | None = None) -> Pr
     return program(context)
 
 
-def lower_into(context: Context) -> None:
+def lower_into(context: Context, record: Callable[[Group, list[Call]], None] | None = None) -> None:
     """The whole graph's calls.
+
+    Args:
+        record: called with each group and its calls.
 
     Raises:
         LoweringError: an op has no rule.
@@ -46,8 +50,30 @@ def lower_into(context: Context) -> None:
         for value, border in wishes(context, each):
             context.wish(value, border)
     for each in groups:
+        before = len(context.calls)
         emit(context, each)
+        if record is not None:
+            record(each, context.calls[before:])
     context.finish_outputs()
+
+
+def kernels_of(graph: Graph, core: Core) -> dict[int, tuple[str, ...]]:
+    """Which kernels compute each node, by its id: their kinds in order of their calls; none for a reshape
+    that is the same memory.
+
+    Raises:
+        LoweringError: an op has no rule.
+    """
+    context = Context(graph, core)
+    found: dict[int, tuple[str, ...]] = {}
+
+    def record(each: Group, calls: list[Call]) -> None:
+        kinds = tuple(dict.fromkeys(kind_of(call.kernel) for call in calls))
+        nodes = each.nodes + ([each.anchor] if each.anchor is not None else [])
+        found.update({id(node): kinds for node in nodes})
+
+    lower_into(context, record)
+    return found
 
 
 def parts(context: Context) -> list[Group]:

@@ -13,6 +13,7 @@ from .isa import Core, Instructions, joined
 from .program import Call, Place, Region
 
 _ALIGNMENT = 16
+_PREFIX = "gwk_"
 
 
 class Constants:
@@ -50,10 +51,19 @@ class Library:
         for name in same:
             if tvm_ffi.structural_equal(self.functions[name], function):
                 return name
-        name = f"gwk_{kind}_{len(self.functions)}"
+        name = f"{_PREFIX}{kind}_{len(self.functions)}"
         self.functions[name] = function
         same.append(name)
         return name
+
+
+def kind_of(name: str) -> str:
+    """What a kernel's name began with when it was added.
+
+    >>> kind_of("gwk_depthwise_dot_12")
+    'depthwise_dot'
+    """
+    return name.removeprefix(_PREFIX).rpartition("_")[0]
 
 
 class Writer(Kernel):
