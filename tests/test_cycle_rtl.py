@@ -1,4 +1,4 @@
-"""The cycle model against Icarus: the clock of every beat on every stream, and what each FIFO holds at most."""
+"""The cycle model against Icarus: when each beat of each stream moves, and what each FIFO holds at most."""
 
 import numpy as np
 import pytest
