@@ -89,8 +89,9 @@ def scaling(
     ends = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     ranges = [Int(int(lo), int(hi)) for lo, hi in zip(*ends, strict=True)]
     headroom = max(30 - (x.magnitude + 1).bit_length(), 1)
+    order = list(range(len(t)))
     for rounding, left, early in _forms(headroom if shifts else 1, exceptions):
-        rows = _rows(t, bias, ranges, left, rounding, early)
+        rows = _rows(t, bias, ranges, order, left, rounding, early)
         if rows:
             offset, factor, shift = (np.array(v, dtype=np.int64) for v in list(zip(*rows, strict=True))[:3])
             more = np.full((len(t), early), NEVER, dtype=np.int64)
@@ -115,16 +116,17 @@ def _forms(lefts: int, exceptions: bool) -> Iterator[tuple[tuple[bool, bool], in
 
 
 def _rows(
-    t, bias: int, ranges: list[Int], left: int, rounding: tuple[bool, bool], early: int
+    t, bias: int, ranges: list[Int], order: list[int], left: int, rounding: tuple[bool, bool], early: int
 ) -> list[_Line] | None:
-    """The line of every row, or None as soon as a row has none."""
-    found = []
-    for row, values in zip(t, ranges, strict=True):
-        one = row_on_line(row, bias, values, left, rounding, early)
+    """The line of every row, or None as soon as a row has none; it comes first in ``order`` from then on."""
+    found = {}
+    for place, n in enumerate(order):
+        one = row_on_line(t[n], bias, ranges[n], left, rounding, early)
         if one is None:
+            order.insert(0, order.pop(place))
             return None
-        found.append(one)
-    return found
+        found[n] = one
+    return [found[n] for n in range(len(t))]
 
 
 def row_on_line(
