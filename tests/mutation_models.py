@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto
+from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantFormat
 
 from driver_models import image_net
 from gatewright.compiler.export_onnx import export_onnx
-from gatewright.compiler.frontends import load_model, survey
+from gatewright.compiler.frontends import import_model, load_model, survey
+from gatewright.compiler.frontends.adder_ops import DOMAIN as ADDER
+from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.io import save
 from gatewright.compiler.ir.text import from_text, to_text
 from gatewright.compiler.passes.pipeline import run as run_passes
@@ -47,6 +49,21 @@ def qonnx() -> list[bytes]:
     y = net.node("Mul", net.node("Add", y, net.const(np.ones((1, 4)))), net.const(0.5))
     net_two = net.build(net.node("TopK", y, net.const([1], np.int64), outputs=2).replace("_0", "_1"))
     return [net_one.SerializeToString(), net_two.SerializeToString()]
+
+
+def adder() -> list[bytes]:
+    """Adder layers as quant/ exports them, with batch norm, pooling and scales of which one is a multiple."""
+    rng = np.random.default_rng(6)
+    net = Net((1, 2, 6, 5))
+    w = net.weights(rng.normal(size=(3, 2, 3, 3)), 0.25, 5)
+    y = net.node("AdderConv2d", net.quant("x", 0.25, 4, 0), w, domain=ADDER, strides=[2, 1],
+                 pads=[1, 1, 1, 1], dilations=[1, 2])  # fmt: skip
+    norms = (net.const(rng.normal(size=3)) for _ in range(3))
+    y = net.node("BatchNormalization", y, *norms, net.const([9, 10, 20]))
+    y = net.node("MaxPool", net.quant(y, 0.5, 4), kernel_shape=[2, 2], strides=[1, 1])
+    w = net.weights(rng.normal(size=(4, 12)), np.full((4, 1), 0.25), 5)
+    y = net.node("AdderLinear", net.node("Flatten", y), w, domain=ADDER)
+    return [net.build(net.node("Add", y, net.const([1, 2, 3, 4]))).SerializeToString()]
 
 
 def qdq() -> list[bytes]:
@@ -118,21 +135,30 @@ def tflite_operators() -> list[bytes]:
 
 
 def graph() -> list[bytes]:
-    """Our own file."""
+    """Our own files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
-        save(image_net(), path)
-        return [path.read_bytes()]
+        return [_saved(g, path) for g in (image_net(), _adder_graph())]
+
+
+def _saved(graph: Graph, path: Path) -> bytes:
+    save(graph, path)
+    return path.read_bytes()
+
+
+def _adder_graph() -> Graph:
+    return import_model(ModelProto.FromString(adder()[0]))
 
 
 def text() -> list[bytes]:
-    """Our own text."""
-    return [to_text(image_net()).encode()]
+    """Our own texts."""
+    return [to_text(g).encode() for g in (image_net(), _adder_graph())]
 
 
 # Per format: its models, and the ways to damage them.
 FORMATS: dict[str, tuple[Callable[[], list[bytes]], tuple[Callable[[Rng, bytes], bytes], ...]]] = {
     "qonnx": (qonnx, (of_bytes, of_fields, of_meaning, of_meaning)),
+    "adder": (adder, (of_bytes, of_fields, of_meaning, of_meaning)),
     "qdq": (qdq, (of_bytes, of_fields, of_meaning, of_meaning)),
     "qoperator": (qoperator, (of_bytes, of_fields, of_meaning, of_meaning)),
     "tflite": (tflite, (of_bytes, of_objects, of_objects)),
