@@ -3,51 +3,38 @@
     python benchmarks/adder_mnist.py --data DIR --work DIR [--epochs N] [--tuning-epochs N] [--write PAGE]
 
 DIR holds MNIST's four .gz files. Everything trained or measured is kept in the work folder, so that a run
-that was stopped goes on where it was; delete the folder to start anew. The folder also gets the 8-bit networks,
-``lenet_adder_int8.onnx`` and ``lenet_cnn_int8.onnx`` (QONNX), and their integer graphs, ``...graph.onnx``.
+that was stopped goes on where it was; delete the folder to start anew. The folder also gets the networks of
+8 bits, ``lenet_adder_int8.onnx`` and ``lenet_cnn_int8.onnx`` (QONNX), and their graphs, ``...graph.onnx``.
 An hour on one CPU core.
 """
 
 import argparse
-import json
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from adder_lenet import Mnist, calibrated, lenet, load_mnist, multiplying, shifted, with_output
-from adder_mnist_page import page
 from brevitas.export import export_qonnx
 from rich.console import Console
 from torch import nn
 
+from adder_lenet import Mnist, calibrated, lenet, load_mnist, multiplying, shifted, with_output
+from adder_mnist_page import page
+from adder_table import METHODS, TUNED, TWIN, WIDTHS, Results
 from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.io import save
 from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.quant.adder import AdderConv2d, AdderLinear
-from gatewright.quant.adder_ptq import adder_quant, shared_scale, unsigned
+from gatewright.quant.adder_ptq import unsigned
 from gatewright.quant.adder_training import Recipe, accuracy, as_floats, train
 from gatewright.quant.frozen_norm import freeze_norms
 
-WIDTHS = (8, 6, 5, 4, 3)
-EPOCHS, TUNING_EPOCHS = 14, 2
+EPOCHS, TUNING_EPOCHS = 14, 1
 RATES = {"adder": 0.1, "cnn": 0.05}
 TUNING_RATE = 0.01
-# Rows of the table; each gives the quantized network of (float network, ranges, bits).
-METHODS: dict[str, Callable[[nn.Module, dict, int], nn.Module]] = {
-    "shared scale of the input": lambda m, r, b: shared_scale(m, r, b, "input"),
-    "shared scale of the weights": lambda m, r, b: shared_scale(m, r, b, "weights"),
-    "AdderQuant": adder_quant,
-    "AdderQuant, unsigned": lambda m, r, b: adder_quant(m, r, b, weight_signed=False),
-    "unsigned form": unsigned,
-}
-TUNED = "unsigned form, tuned"
-TWIN = "multiplying twin"
 
 
 class Bench:
@@ -56,21 +43,8 @@ class Bench:
     def __init__(self, options: argparse.Namespace, console: Console):
         self.work, self.console = options.work, console
         self.epochs, self.tuning_epochs = options.epochs, options.tuning_epochs
-        self.work.mkdir(parents=True, exist_ok=True)
         self.data: Mnist = load_mnist(options.data)
-        self.results_file = self.work / "results.json"
-        kept = self.results_file.read_text() if self.results_file.exists() else "{}"
-        self.results: dict = json.loads(kept)
-
-    def once(self, name: str, measure: Callable[[], object]):
-        """A result from the work folder, or measured now and kept there."""
-        if name not in self.results:
-            self.results[name] = measure()
-            partial = self.results_file.with_suffix(".part")
-            partial.write_text(json.dumps(self.results, indent=1))
-            os.replace(partial, self.results_file)
-            self.console.print(f"{name}: {self.results[name]}")
-        return self.results[name]
+        self.results = Results(self.work, console)
 
     def trained(self, kind: str) -> nn.Sequential:
         """The float network, from its checkpoint where it is finished."""
@@ -99,18 +73,18 @@ class Bench:
         """All cells of the table."""
         ranges, logits = calibrated(adder, self.data)
         twin_ranges, twin_logits = calibrated(cnn, self.data)
-        self.once("adder float", lambda: self.accuracy(adder))
-        self.once("cnn float", lambda: self.accuracy(cnn))
-        self.once("outside", lambda: outside(adder, ranges))
+        self.results.once("adder float", lambda: self.accuracy(adder))
+        self.results.once("cnn float", lambda: self.accuracy(cnn))
+        self.results.once("outside", lambda: outside(adder, ranges))
         for bits in WIDTHS:
             for name, method in METHODS.items():
                 model = with_output(method(adder, ranges, bits), logits)
-                self.once(f"{name} {bits}", lambda model=model: self.accuracy(model))
+                self.results.once(f"{name} {bits}", lambda model=model: self.accuracy(model))
             model = with_output(multiplying(cnn, twin_ranges, bits), twin_logits)
-            self.once(f"{TWIN} {bits}", lambda model=model: self.accuracy(model))
+            self.results.once(f"{TWIN} {bits}", lambda model=model: self.accuracy(model))
         for bits in WIDTHS:
             tune = lambda bits=bits: with_output(self.tuned(adder, ranges, bits), logits)  # noqa: E731
-            self.once(f"{TUNED} {bits}", lambda tune=tune: self.accuracy(tune()))
+            self.results.once(f"{TUNED} {bits}", lambda tune=tune: self.accuracy(tune()))
 
     def export(self, kind: str, model: nn.Sequential) -> None:
         """Write the 8-bit network and compare its integer graph with the module on every test image."""
@@ -124,7 +98,7 @@ class Bench:
         export_qonnx(quantized, example, export_path=str(file), opset_version=13, dynamo=False)
         graph = run_passes(load_model(file))
         save(graph, self.work / f"lenet_{kind}_int8.graph.onnx")
-        self.once(f"{kind} export", lambda: self.compare(quantized, graph))
+        self.results.once(f"{kind} export", lambda: self.compare(quantized, graph))
 
     def compare(self, module: nn.Sequential, graph: Graph) -> dict[str, float]:
         """Logits that differ between module and integer graph, and the graph's accuracy in percent."""
@@ -169,7 +143,7 @@ def main(arguments: list[str]) -> int:
     bench.export("cnn", cnn)
     bench.measure(adder, cnn)
     if options.write:
-        options.write.write_text(page(bench.results, options.epochs, options.tuning_epochs))
+        options.write.write_text(page(bench.results.values, options.epochs, options.tuning_epochs))
         console.print(f"written: {options.write}")
     return 0
 
