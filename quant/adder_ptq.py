@@ -139,7 +139,7 @@ def adder_quant(
     def convert(layer: nn.Module, limit: float) -> nn.Module:
         weight = layer.weight.detach()
         largest = weight.abs().flatten(1).amax(1)
-        members = cluster(largest.numpy().astype(np.float64), groups)
+        members = cluster(largest.double().cpu().numpy(), groups)
         act = {"input_quant": Uint8ActPerTensorFloat}
         more = {"weight_signed": True, "weight_ratio": 2} if weight_signed else {}
         parts = []
@@ -230,4 +230,4 @@ def _twin(
         twin.weight.copy_(weight)
         if bias is not None:
             twin.bias.copy_(bias)
-    return twin.train(layer.training)
+    return twin.to(weight.device).train(layer.training)
