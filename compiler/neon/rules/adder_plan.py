@@ -16,8 +16,10 @@ from .shapes import Shape
 
 # Bits of operands, and lanes of a vector of them.
 LANES = {8: 16, 16: 8}
-# Vectors that are written out without a loop, and those of a loop's body.
-UNROLLED, BODY = 10, 6
+# Vectors that are written out without a loop, and those of a loop's body. With 16 registers more would spill.
+UNROLLED, BODY = {True: 10, False: 2}, {True: 6, False: 1}
+# Vectors of a chain; longer ones spill, and with 16 registers all do.
+_CHAINS = (2, 3)
 # Instructions, about: of a loop's turn; a sum's share of widening and of adding up across lanes; of what
 # comes behind a sum.
 _TURN, _WIDEN, _ACROSS, _BEHIND = 4, 1, 1.25, 1.5
@@ -85,8 +87,12 @@ def best_plan(core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool) 
     """
     runs, blocks = bounds.far.shape[:2]
     passes = _passes(core, bounds, bits, wraps)
-    flat = runs * blocks <= UNROLLED
-    chains = [n for n in range(2, 7) if n <= blocks * (runs if flat else 1) and bounds.chain_fits(n, flat)]
+    flat = runs * blocks <= UNROLLED[core.wide]
+    chains = [
+        n
+        for n in (_CHAINS if core.wide else ())
+        if n <= blocks * (runs if flat else 1) and bounds.chain_fits(n, flat)
+    ]
     plans = [
         Plan(pixels, width, chain, *covered)
         for chain, covered in [*passes, *((n, passes[0][1]) for n in chains)]
@@ -123,11 +129,12 @@ def _cost(core: Core, shape: Shape, plan: Plan, runs: int, blocks: int) -> float
     adding = {-1: 2, 0: 1}.get(plan.chain, 1 + 1 / max(plan.chain, 1))
     loads = plan.pixels + plan.width / (2 if core.wide else 1)
     inside = runs * blocks * (sums * adding + loads)
-    turns = 0 if runs * blocks <= UNROLLED else runs * -(-blocks // BODY) * _TURN
-    passes = count_passes(plan, runs, blocks)
-    across = passes * sums * (_ACROSS + plan.narrow * _WIDEN)
+    turns, clear = 0, 0
+    if plan.runs * plan.blocks > UNROLLED[core.wide]:
+        turns, clear = plan.runs * -(-plan.blocks // BODY[core.wide]) * _TURN, 1
+    across = sums * (clear + (_ACROSS + plan.narrow * _WIDEN) * (1 if core.wide else 2))
     tiles = -(-shape.pixels // plan.pixels) * -(-shape.channels // plan.width)
-    return tiles * (inside + turns + across + sums * _BEHIND)
+    return tiles * (inside + count_passes(plan, runs, blocks) * (turns + across) + sums * _BEHIND)
 
 
 def count_passes(plan: Plan, runs: int, blocks: int) -> int:
