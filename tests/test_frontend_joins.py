@@ -119,6 +119,24 @@ def test_concat(seed):
     np.testing.assert_array_equal(run(pipeline(graph), x)[0].astype(np.float32), execute(model, x))
 
 
+def test_concat_of_unlike_steps_needs_no_tables():
+    """Steps that one operand has and others lack change nothing in these, so that the integers are joined."""
+    rng = np.random.default_rng(7)
+    net = QdqNet((BATCH, 3, 4, 5))
+    y = layer(net, rng)
+    parts = [net.pair(y, np.float32(s), 120) for s in (0.03, 0.05, 0.02, 0.07)]
+    factor, summand = net.const(rng.normal(size=(3, 1, 1))), net.const(rng.normal(size=(3, 1, 1)))
+    parts[0] = net.node("Relu", net.node("Add", net.node("Mul", parts[0], factor), summand))
+    parts[1] = net.node("Add", parts[1], net.const(np.float32(0.3)))
+    parts[2] = net.node("Relu", parts[2])
+    model = net.build(net.pair(net.node("Concat", *parts, axis=1), 0.06, 128))
+    x = rng.normal(size=net.shape).astype(np.float32) * 3
+    graph = imported(model)
+    assert Lookup not in {type(n.op) for n in graph.nodes()}
+    for each in (graph, pipeline(graph)):
+        np.testing.assert_array_equal(run(each, x)[0].astype(np.float32), execute(model, x))
+
+
 def test_concat_of_codes():
     """Codes with one zero point are joined as they are."""
     net = QdqNet((4, 6))

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import GraphError
 from ..ir.graph import Const, Value
 from ..ir.ops import Concat, Mul
-from .chain import AddStep, Chain, ClipStep, DivStep, LeakyStep, MulStep, ScaleStep, compress
+from .chain import AddStep, Chain, ClipStep, DivStep, LeakyStep, MulStep, ScaleStep, Step, compress
 from .function_steps import TableStep
 from .source import SourceNode
 from .tensors import Tensor, float_table, lookup, on_channels, rows
@@ -21,8 +21,11 @@ from .tensors import Tensor, float_table, lookup, on_channels, rows
 # Sums of two stay exact in float64, which thresholds behind them rely on.
 _MAX_MULTIPLE = 2**51
 _MANTISSA = 24
-# Steps that are wholly their parameters.
-_JOINED = {ScaleStep, MulStep, DivStep, AddStep, ClipStep, LeakyStep}
+# Steps that are wholly their parameters, with the parameters that change no float; a chain has one ScaleStep.
+_NEUTRAL: dict[type[Step], tuple[float, ...]] = {
+    MulStep: (1.0,), DivStep: (1.0,), AddStep: (0.0,), ClipStep: (-np.inf, np.inf), LeakyStep: (1.0,),
+}  # fmt: skip
+_JOINED = {ScaleStep, *_NEUTRAL}
 
 
 class FarApart(GraphError):
@@ -173,9 +176,13 @@ def _in_one_chain(tensors: list[Tensor]) -> tuple[list[Value], Chain]:
 
 
 def _joined(tensors: list[Tensor], axis: int) -> Chain | None:
-    """One chain for all, its parameters joined along the axis; None where the steps differ in kind."""
-    kinds = [[type(s) for s in t.chain.steps] for t in tensors]
-    if any(k != kinds[0] for k in kinds) or not _JOINED.issuperset(kinds[0]):
+    """One chain for all, its parameters joined along the axis; None where the steps differ in kind.
+
+    Steps that a chain lacks, but the longest has, are made up where they change nothing.
+    """
+    longest = max((t.chain.steps for t in tensors), key=len)
+    chains = [_completed(t, longest) for t in tensors]
+    if None in chains or not _JOINED.issuperset(map(type, longest)):
         return None
 
     def join(params: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -187,7 +194,20 @@ def _joined(tensors: list[Tensor], axis: int) -> Chain | None:
         return compress(np.concatenate(parts, axis=axis))
 
     steps = []
-    for same in zip(*(t.chain.steps for t in tensors), strict=True):
+    for same in zip(*chains, strict=True):
         columns = zip(*(s.params for s in same), strict=True)
         steps.append(type(same[0])(tuple(join(c) for c in columns)))
     return Chain(tuple(steps))
+
+
+def _completed(tensor: Tensor, wanted: tuple[Step, ...]) -> list[Step] | None:
+    """The tensor's steps, neutral ones between, as steps of the wanted kinds; None where they cannot be."""
+    own, steps = list(tensor.chain.steps), []
+    for kind in map(type, wanted):
+        if own and type(own[0]) is kind:
+            steps.append(own.pop(0))
+        elif kind in _NEUTRAL:
+            steps.append(kind(tuple(np.full((1,) * tensor.rank, v, np.float32) for v in _NEUTRAL[kind])))
+        else:
+            return None
+    return None if own else steps
