@@ -92,8 +92,6 @@ def _operand(context: Context, node: Node) -> Tensor:
 class _Distances:
     """How a tile's sums are made."""
 
-    name = "adder"
-
     def __init__(self, core: Core, shape: Shape, x: Tensor, elements: Elements):
         self.core, self.shape, self.storage = core, shape, x.storage
         self.bits = _BITS[x.storage.dtype]
@@ -112,7 +110,11 @@ class _Distances:
         blocks = np.pad(far, missing).reshape(shape.runs, self.blocks, self.lanes, shape.channels)
         bounds = Bounds(blocks, 2**self.bits - 1)
         self.plan = best_plan(core, shape, bounds, self.bits, bool(fits))
+        self.name = "adder" + ("_low" if self.plan.low else "_wide" if self.bits > 8 else self._dot())
         self.lane, self.total = int(bounds.far.sum((0, 1)).max()), int(far.sum((0, 1)).max())
+
+    def _dot(self) -> str:
+        return "_dot" if self.plan.chain == 1 else ""
 
     def bound(self, element: str) -> int:
         """The largest sum in a lane of the registers at a pass's end."""

@@ -47,6 +47,11 @@ class Plan:
         """Whether sums stay in lanes as wide as the operands until a pass ends."""
         return self.chain == 0
 
+    @property
+    def low(self) -> bool:
+        """Whether narrow lanes hold more than one difference."""
+        return self.chain == 0 or self.chain > 1
+
 
 class Bounds:
     """The largest distance of every lane: int64 (runs, blocks, lanes, channels)."""
