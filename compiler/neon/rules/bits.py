@@ -82,8 +82,8 @@ def _emit(context: Context, group: Group) -> None:
     first = 0
     for tiles in _tiles(shape.channels, kind.widths):
         maker = kind(context.core, node, shape, elements.initial, tiles, first)
-        share = Share(elements, np.arange(tiles[1]))
-        _BitTile(context, group, shape, maker, tiles, first, share).emit(x, 0, y, leaves)
+        shares = [Share(elements, np.arange(tiles[1]))]
+        _BitTile(context, group, shape, maker, tiles, first, shares).emit(x, 0, y, leaves)
         first += tiles[0] * tiles[1]
 
 
@@ -133,7 +133,7 @@ class _BitTile(Tile):
 
     def emit(self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor]) -> None:
         shape, maker = self.shape, self.maker
-        elements = self.share.elements
+        elements = self.shares[0].elements
         w = self.context.writer()
         px = w.tensor(x.place(start), "int8")
         pw, limits = w.table(maker.weights(), "int8"), self._limits(y)

@@ -69,7 +69,8 @@ class Long:
             for n in range(self.shape.runs * self.shape.blocks):
                 run, b = divmod(n, self.shape.blocks)
                 here = at + (run * self.shape.run + b * BLOCK)
-                self._block(w, px, here, pw, base + n * BLOCK * width, acc, width, pixels)
+                short = 0 < self.shape.length - b * BLOCK <= BLOCK // 2
+                self._block(w, px, here, pw, base + n * BLOCK * width, acc, width, pixels, short)
         else:
             self._looped(w, px, at, pw, base, acc, width, pixels)
         bias = w.load(pb, tile * width, 4)
@@ -96,8 +97,8 @@ class Long:
                     self._block(w, px, start + (body * step + b) * BLOCK, pw,
                                 weight + (body * step + b) * block, acc, width, pixels)  # fmt: skip
 
-    def _block(self, w, px, at, pw, weight, acc, width: int, pixels: int) -> None:
-        """Sixteen bytes of every pixel times those of every channel."""
+    def _block(self, w, px, at, pw, weight, acc, width: int, pixels: int, short: bool = False) -> None:
+        """Sixteen bytes of every pixel times those of every channel; of a run's ``short`` end, eight."""
         isa = w.isa
         x = [w.load(px, at + p * self.shape.pixel, 16) for p in range(pixels)]
         for c in range(width):
@@ -106,7 +107,9 @@ class Long:
                 place = (p * width + c) * 4
                 first = isa.multiply_long(low(x[p]), low(wc))
                 second = isa.multiply_long(high(x[p]), high(wc))
-                if self.paired:
+                if short:
+                    w.store(acc, place, isa.pairs_accumulate(acc.at(place, 4), first))
+                elif self.paired:
                     w.store(acc, place, isa.pairs_accumulate(acc.at(place, 4), first + second))
                 else:
                     once = w.let(isa.pairs_accumulate(acc.at(place, 4), first))

@@ -116,23 +116,21 @@ def emit(context: Context, group: Group) -> None:
     maker = _maker(context, shape, x, elements)
     first = 0
     for width, count in maker.channel_tiles():
-        for share in _shares(maker, elements, first, (width, count), source is not shape):
-            Tile(context, group, shape, maker, (width, count), first, share).emit(x, start, y, leaves, source)
+        shares = _shares(maker, elements, first, (width, count))
+        Tile(context, group, shape, maker, (width, count), first, shares).emit(x, start, y, leaves, source)
         first += width * count
 
 
-def _shares(maker, elements: Elements, first: int, tiles: tuple[int, int], apart: bool) -> list[Share]:
-    """Channel tiles in one kernel, or two; what stands ``apart`` in front of each is done once."""
-    whole = Share(elements, np.arange(tiles[1]))
-    if maker.sums_dtype != "int32":
-        return [whole]
+def _shares(maker, elements: Elements, first: int, tiles: tuple[int, int]) -> list[Share]:
+    """Channel tiles by what is behind their sums; narrow sums have it all the same."""
     width, count = tiles
-    found = elements.shares(first + np.arange(count * width).reshape(count, width))
-    return [whole] if apart and len(found) > 1 else found
+    if maker.sums_dtype != "int32":
+        return [Share(elements, np.arange(count))]
+    return elements.shares(first + np.arange(count * width).reshape(count, width))
 
 
 class Tile:
-    """A kernel for ``count`` tiles of ``width`` channels from channel ``first`` on."""
+    """A kernel for ``count`` tiles of ``width`` channels from channel ``first`` on, share after share."""
 
     def __init__(
         self,
@@ -142,11 +140,11 @@ class Tile:
         maker,
         tiles: tuple[int, int],
         first: int,
-        share: Share,
+        shares: list[Share],
     ):
         self.context, self.group, self.shape, self.maker = context, group, shape, maker
         (self.width, self.count), self.first = tiles, first
-        self.share = share
+        self.shares = shares
         width, count = tiles
         self.valid = min(width, shape.channels - first - width * (count - 1))
         self.pixels = self._pixels()
@@ -160,38 +158,45 @@ class Tile:
         self, x: Tensor, start: int, y: Tensor, leaves: dict[int, Tensor], source: Shape | None = None
     ) -> None:
         """``source``: the shape of the input where rows of it are to be gathered first."""
-        shape, maker, context = self.shape, self.maker, self.context
-        elements, numbers = self.share.elements, self.share.numbers
-        w = context.writer()
+        shape, w = self.shape, self.context.writer()
         px = w.tensor(x.place(start), x.storage.dtype)
-        packed, initial = maker.packed(self.first, self.width, self.count, elements)
-        packed, initial = packed[numbers], initial.reshape(self.count, -1)[numbers]
-        turns = len(numbers)
-        pw = w.table(packed, x.storage.dtype)
-        pb = w.table(initial, maker.sums_dtype)
+        tables = [self._tables(w, x, share) for share in self.shares]
         py = w.tensor(y.place(y.storage.origin), y.storage.dtype)
         read = {k: w.tensor(t.place(t.storage.origin), t.storage.dtype) for k, t in leaves.items()}
         tiles = -(-shape.pixels // self.pixels)
-        with ExitStack() as stack:
+        with ExitStack() as whole:
             row = const(0, w.index)
             if shape.rows > 1:
-                row = stack.enter_context(w.outer())
+                row = whole.enter_context(w.outer())
             if source not in (None, shape):
                 px = gather(w, px, row, source, shape)
-            tile = stack.enter_context(w.loop(w.size(turns))) if turns > 1 else const(0, w.index)
-            channel = w.let(self.share.at(w, tile) * self.width + self.first)
-            column = self._column(w, stack, tiles)
-            at = w.let(row * shape.row + column * shape.pixel)
-            sums = maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
-            for p, count in self._vectors():
-                w.pixels = count
-                places = [(row, column + p + i) for i in range(count)]
-                vector = w.let(joined(*sums[p : p + count]))
-                self.finish(w, elements, vector, channel, places, py, y, read, leaves)
+            for share, (pw, pb) in zip(self.shares, tables, strict=True):
+                with ExitStack() as stack:
+                    turns = len(share.numbers)
+                    tile = stack.enter_context(w.loop(w.size(turns))) if turns > 1 else const(0, w.index)
+                    channel = w.let(share.at(w, tile) * self.width + self.first)
+                    column = self._column(w, stack, tiles)
+                    at = w.let(row * shape.row + column * shape.pixel)
+                    sums = self.maker.sums(w, px, at, pw, pb, tile, self.width, self.pixels)
+                    for p, count in self._vectors():
+                        w.pixels = count
+                        places = [(row, column + p + i) for i in range(count)]
+                        vector = w.let(joined(*sums[p : p + count]))
+                        self.finish(w, share.elements, vector, channel, places, py, y, read, leaves)
+        self._add(w, shape.rows if shape.rows > 1 else tiles)
+
+    def _tables(self, w, x: Tensor, share: Share):
+        """Pointers to the weights of a share's tiles, and to what their sums start from."""
+        packed, initial = self.maker.packed(self.first, self.width, self.count, share.elements)
+        starts = initial.reshape(self.count, -1)[share.numbers]
+        return w.table(packed[share.numbers], x.storage.dtype), w.table(starts, self.maker.sums_dtype)
+
+    def _add(self, w, trips: int) -> None:
+        """The finished kernel's call."""
         work = self.group.anchor.op.work(*self.group.anchor.inputs)
         macs = work.macs or work.adds // 2
-        whole = self.width * turns / max(shape.channels, 1)
-        context.add(maker.name, w, shape.rows if shape.rows > 1 else tiles, int(macs * min(whole, 1.0)))
+        part = min(self.width * self.count / max(self.shape.channels, 1), 1.0)
+        self.context.add(self.maker.name, w, trips, int(macs * part))
 
     def _column(self, w, stack: ExitStack, tiles: int):
         """The tile's first pixel; the loop over them is entered on ``stack``. The last one may overlap."""
