@@ -28,6 +28,7 @@ from gatewright.compiler.ir.ops import (
 )
 from gatewright.compiler.passes.pipeline import run
 from gatewright.compiler.passes.simplify_shapes import simplify_shapes
+from gatewright.compiler.passes.sink_reshape import sink_reshape
 from gatewright.compiler.passes.sink_transpose import sink_transpose
 from gatewright.compiler.passes.transposed_ops import SINKS, axis_groups
 from graph_builder import arrays
@@ -261,3 +262,37 @@ def test_axes_of_size_1_settle(shape, perm, target):
 def test_axis_groups(source, target, groups):
     """The smallest runs of axes with as many elements on both sides."""
     assert axis_groups(source, target) == groups
+
+
+# Tables of 2 x 3 pixels and 4 channels, flattened with the channels last or first.
+FLATTENED = {
+    Threshold: lambda x, c: Threshold()(x, Const(np.sort(c(_table(4, 5).value), axis=1))),
+    Lookup: lambda x, c: Lookup(-5)(x, Const(c(_table(4, 15).value))),
+    Add: lambda x, c: Add()(x, Const(c(_table(4).value))),
+    Mul: lambda x, c: Mul()(x, Const(c(_table(4).value))),
+}
+
+
+@pytest.mark.parametrize("make", FLATTENED.values(), ids=[k.name for k in FLATTENED])
+@pytest.mark.parametrize("first", [False, True], ids=["channels last", "channels first"])
+def test_channels_rows_go_above_a_flatten(make, first):
+    """As quantizers behind a flatten have them: a row for every element, but as many as channels differ."""
+    source = MaxPool((1, 1))(X)
+    moved = TO_CHW(source) if first else source
+    pixels = np.repeat(np.arange(4), 6) if first else np.tile(np.arange(4), 6)
+    graph = Graph((X,), (make(Reshape((24,))(moved), lambda table: table[pixels]),))
+    after = checked(graph, sink_reshape)
+    assert ops(after)[1] == graph.outputs[0].op.name
+    assert ops(after)[-1] == "reshape"
+    assert after.nodes()[1].inputs[1].type.shape[0] == 4
+    assert sink_reshape(after) is after
+
+
+def test_rows_of_single_pixels_stay_below_a_flatten():
+    """Rows that differ along another axis, along two, or whose channels were split."""
+    source = MaxPool((1, 1))(X)
+    for rows in (np.tile(np.repeat(np.arange(3), 4), 2), np.arange(24), np.repeat(np.arange(2), 12)):
+        graph = Graph((X,), (Threshold()(Reshape((24,))(source), Const(rows[:, None])),))
+        assert sink_reshape(graph) is graph
+    graph = Graph((X,), (Threshold()(Reshape((12, 2))(source), Const(np.array([[1], [2]]))),))
+    assert sink_reshape(graph) is graph
