@@ -180,6 +180,7 @@ def report(job: Job) -> dict | None:
         "arena_bound_bytes": program.arena_bound,
         "context_bytes": arm.context_bytes,
         "instructions": counts.instructions if counts else None,
+        "longest_instructions": counts.longest if counts else None,
         "cycles": _cycles(arm.estimate, job.board.processor),
         "calls": [
             {"kernel": c.kernel, "layer": c.layer, "macs": c.macs, "trips": c.trips} for c in program.calls

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..compiler.ir.graph import Graph
+from ..compiler.neon.c_names import KERNEL
 from ..errors import InputError, ToolError
 from ..hw.flow import tools
+from ..sim.elf import read_elf
 from ..sim.mca import Estimate, estimate_cycles
-from ..sim.qemu import ArmRun, NoPluginError, by_function, run_arm
+from ..sim.qemu import ArmRun, NoPluginError, by_function, of_thread, run_arm
 from .project import EXAMPLE, Library, Placed, Project
 
 # Repeats of the two runs whose difference is counted.
@@ -23,10 +25,18 @@ _SHORT, _LONG = 1, 3
 
 @dataclass(frozen=True)
 class Counts:
-    """Instructions of one inference: all, and by function; ``run`` is a process that makes one."""
+    """Instructions of one inference.
+
+    Attributes:
+        instructions: all; of several threads those in kernels, as threads wait differently each time.
+        functions: by function, of all threads together.
+        longest: what is executed one after another: of each kernel the part of the thread that does most.
+        run: a process that makes one inference, with what of each kernel counts into ``longest``.
+    """
 
     instructions: int
     functions: dict[str, int]
+    longest: int
     run: ArmRun
 
 
@@ -52,16 +62,13 @@ def run_frames(project: Project, graph: Graph, frames: np.ndarray) -> np.ndarray
 
 
 def count(project: Project, frame: np.ndarray) -> Counts | None:
-    """Instructions of one inference of ``frame`` (1, ...); None where qemu takes no plugin, or several
-    threads, which wait for each other differently each time, share the work.
+    """Instructions of one inference of ``frame`` (1, ...); None where qemu takes no plugin.
 
     Raises:
         InputError: there is no library in the folder.
         ToolError: the program failed.
     """
     library = project.library()
-    if library.threads > 1:
-        return None
     try:
         with tempfile.TemporaryDirectory(prefix="gatewright_") as scratch:
             short, long = (
@@ -71,14 +78,47 @@ def count(project: Project, frame: np.ndarray) -> Counts | None:
     except NoPluginError:
         return None
     binary = project.root / EXAMPLE
+    if library.threads > 1:
+        return _shared(binary, library, short, long)
+    total = (long.instructions - short.instructions) // (_LONG - _SHORT)
+    return Counts(total, _per_inference(binary, short, long), total, short)
+
+
+def _shared(binary: Path, library: Library, short: ArmRun, long: ArmRun) -> Counts:
+    """Instructions in kernels, which are the same each time, and the most that one thread has of each."""
+    parts = [of_thread(short, thread) for thread in range(library.threads)]
+    counts = [_per_inference(binary, part, of_thread(long, t)) for t, part in enumerate(parts)]
+    names = dict.fromkeys(n for c in counts for n in c if n.startswith(f"{library.name}_{KERNEL}"))
+    functions = {name: sum(c.get(name, 0) for c in counts) for name in names}
+    busiest = {name: max(range(len(parts)), key=lambda t: counts[t].get(name, 0)) for name in names}
+    longest = sum(counts[thread][name] for name, thread in busiest.items())
+    return Counts(sum(functions.values()), functions, longest, _joined(binary, parts, busiest))
+
+
+def _per_inference(binary: Path, short: ArmRun, long: ArmRun) -> dict[str, int]:
+    """Instructions by function, of one repeat."""
     before, after = by_function(binary, short), by_function(binary, long)
     more = {name: (n - before.get(name, 0)) // (_LONG - _SHORT) for name, n in after.items()}
-    total = (long.instructions - short.instructions) // (_LONG - _SHORT)
-    return Counts(total, {name: n for name, n in more.items() if n}, short)
+    return {name: n for name, n in more.items() if n}
+
+
+def _joined(binary: Path, parts: Sequence[ArmRun], of: Mapping[str, int]) -> ArmRun:
+    """A run in which each function is as the thread that ``of`` names has it."""
+    blocks = [
+        block
+        for function in read_elf(binary).functions
+        if function.name in of
+        for block in parts[of[function.name]].blocks
+        if function.start <= block.address < function.end
+    ]
+    executed = sum(b.executions * len(b.sizes) for b in blocks)
+    return replace(parts[0], blocks=tuple(blocks), instructions=executed)
 
 
 def estimate(project: Project, counts: Counts, kernels: Collection[str]) -> Estimate | None:
     """Cycles of one inference in ``kernels``, functions of the library; None where LLVM's tools are missing.
+
+    Several threads' are those of each kernel's longest part.
 
     Raises:
         InputError: there is no library in the folder.

@@ -112,12 +112,21 @@ def _arm_facts(arm: dict) -> list[tuple[str, str]]:
     source = f" by llvm-mca's {clean(cycles['model'])}" if cycles else ""
     return [
         ("Library", f"lib{arm['library']} for {clean(arm['core'])}{threads}"),
-        ("Work", UNKNOWN if counted is None else f"{count(counted)} instructions an inference"),
+        (
+            "Work",
+            UNKNOWN if counted is None else f"{count(counted)} instructions an inference{_longest(arm)}",
+        ),
         ("Estimate", f"{time}{source}"),
         ("Code", f"{code}, and {kib(arm['constant_bytes'])} KiB of constants"),
         ("Arena", arena),
         *_tuning_facts(arm.get("tuning")),
     ]
+
+
+def _longest(arm: dict) -> str:
+    """What of several threads' work is executed one after another."""
+    longest = arm.get("longest_instructions")
+    return "" if arm["threads"] == 1 or longest is None else f", {count(longest)} one after another"
 
 
 def _tuning_facts(tuning: dict | None) -> list[tuple[str, str]]:

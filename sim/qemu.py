@@ -12,9 +12,9 @@ import resource
 import signal
 import subprocess
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ToolError
@@ -37,11 +37,17 @@ class NoPluginError(ToolError):
 
 @dataclass(frozen=True)
 class Block:
-    """Instructions that qemu translated together: ``sizes`` holds the bytes of each, 2 or 4."""
+    """Instructions that qemu translated together.
+
+    Attributes:
+        executions: by all threads; ``threads``: by each, in the order in which they started.
+        sizes: bytes of each instruction, 2 or 4.
+    """
 
     address: int
     executions: int
     sizes: tuple[int, ...]
+    threads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,13 @@ def by_function(binary: Path, run: ArmRun) -> dict[str, int]:
     return counts
 
 
+def of_thread(run: ArmRun, thread: int) -> ArmRun:
+    """What one thread did of a run with blocks, numbered in the order in which they started."""
+    blocks = [replace(b, executions=b.threads[thread]) for b in run.blocks if len(b.threads) > thread]
+    kept = tuple(b for b in blocks if b.executions)
+    return replace(run, blocks=kept, instructions=sum(b.executions * len(b.sizes) for b in kept))
+
+
 def _option(plugin: Path, counts: Path) -> str:
     """The plugin's option; a comma ends a part of it, and two stand for one."""
     return f"{str(plugin).replace(',', ',,')},out={str(counts).replace(',', ',,')}"
@@ -171,11 +184,15 @@ def _read_counts(text: str, entry: int) -> tuple[int, tuple[Block, ...], tuple[i
     rows = [line.split() for line in text.splitlines()]
     single = {row[0]: row[1] for row in rows if row[0] in ("entry", "instructions")}
     moved = (int(single["entry"], 16) & ~1) - entry
-    merged: Counter[tuple[int, str]] = Counter()
-    for row in rows:
-        if row[0] == "block":
-            merged[int(row[1], 16) - moved, row[3]] += int(row[2])
-    found = [Block(at, times, tuple(map(int, sizes))) for (at, sizes), times in sorted(merged.items())]
+    merged: dict[tuple[int, str], Counter[int]] = defaultdict(Counter)
+    for kind, *fields in rows:
+        if kind == "block":
+            at, thread, times, sizes = fields
+            merged[int(at, 16) - moved, sizes][int(thread)] += int(times)
+    found = []
+    for (at, sizes), times in sorted(merged.items()):
+        threads = tuple(times[t] for t in range(max(times) + 1))
+        found.append(Block(at, sum(threads), tuple(map(int, sizes)), threads))
     marks = tuple(int(row[1]) for row in rows if row[0] == "mark")
     return int(single["instructions"]), tuple(found), marks
 

@@ -3,8 +3,9 @@
  *   qemu-aarch64 -plugin qemu_count.so,out=FILE[,blocks=on] PROGRAM
  *
  * At exit FILE holds "instructions N" and "entry HEX" (where the program's entry point was loaded), with
- * blocks=on a line "block ADDRESS EXECUTIONS SIZES" for each block that ran (SIZES has one digit an
- * instruction, its bytes), and a line "mark N" for each mark: instructions executed before it. A program
+ * blocks=on a line "block ADDRESS THREAD EXECUTIONS SIZES" for each block and thread that ran it (threads
+ * are numbered as they start, the last number is that of all later ones; SIZES has one digit an instruction,
+ * its bytes), and a line "mark N" for each mark: instructions executed before it. A program
  * sets a mark by a system call with two agreed arguments, getpriority(MARK_1, MARK_2), which fails.
  *
  * qemu's header is declared here, because distributions leave it out. GW_QEMU_API is the plugin API that
@@ -19,6 +20,8 @@
 /* "gate", "wrig" */
 #define MARK_1 0x67617465u
 #define MARK_2 0x77726967u
+/* Threads told apart. */
+#define THREADS 8
 #define EXPORT __attribute__((visibility("default")))
 
 typedef uint64_t plugin_id;
@@ -58,7 +61,7 @@ EXPORT int qemu_plugin_version = GW_QEMU_API;
 struct block {
     struct block *next;
     uint64_t address;
-    uint64_t executions;
+    uint64_t executions[THREADS];
     size_t instructions;
     char sizes[];
 };
@@ -71,21 +74,21 @@ static int with_blocks;
 
 static void executed(unsigned int vcpu, void *userdata)
 {
-    (void)vcpu;
-    __atomic_fetch_add(&((struct block *)userdata)->executions, 1, __ATOMIC_RELAXED);
+    unsigned int thread = vcpu < THREADS ? vcpu : THREADS - 1;
+
+    __atomic_fetch_add(&((struct block *)userdata)->executions[thread], 1, __ATOMIC_RELAXED);
 }
 
 static void translated(TRANSLATED(tb))
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
-    struct block *block = malloc(sizeof *block + count + 1);
+    struct block *block = calloc(1, sizeof *block + count + 1);
 
     if (!block) {
         fputs("qemu_count: out of memory\n", stderr);
         abort();
     }
     block->address = qemu_plugin_tb_vaddr(tb);
-    block->executions = 0;
     block->instructions = count;
     for (size_t i = 0; i < count; i++) {
         block->sizes[i] = (char)('0' + qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, i)));
@@ -104,7 +107,9 @@ static uint64_t total(void)
     uint64_t sum = 0;
 
     for (struct block *b = __atomic_load_n(&blocks, __ATOMIC_ACQUIRE); b; b = b->next) {
-        sum += __atomic_load_n(&b->executions, __ATOMIC_RELAXED) * b->instructions;
+        for (int t = 0; t < THREADS; t++) {
+            sum += __atomic_load_n(&b->executions[t], __ATOMIC_RELAXED) * b->instructions;
+        }
     }
     return sum;
 }
@@ -132,8 +137,10 @@ static void at_exit(AT_EXIT)
         return;
     }
     for (struct block *b = blocks; with_blocks && b; b = b->next) {
-        if (b->executions) {
-            fprintf(out, "block %" PRIx64 " %" PRIu64 " %s\n", b->address, b->executions, b->sizes);
+        for (int t = 0; t < THREADS; t++) {
+            if (b->executions[t]) {
+                fprintf(out, "block %" PRIx64 " %d %" PRIu64 " %s\n", b->address, t, b->executions[t], b->sizes);
+            }
         }
     }
     for (size_t i = 0; i < mark_count; i++) {

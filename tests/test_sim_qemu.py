@@ -11,7 +11,7 @@ import pytest
 
 from gatewright.errors import InputError, ToolError
 from gatewright.sim.elf import read_elf
-from gatewright.sim.qemu import MARK, NoPluginError, by_function, run_arm
+from gatewright.sim.qemu import MARK, ArmRun, Block, NoPluginError, by_function, of_thread, run_arm
 
 TARGETS = {"aarch64": ("aarch64-linux-musl", "cortex-a72"), "arm": ("arm-linux-musleabihf", "cortex-a9")}
 
@@ -143,6 +143,20 @@ def test_threads_are_counted_in_full(built):
     binary, cpu = built
     short, long = (run_arm(binary, ["threads", n], cpu=cpu, blocks=True) for n in ("10000", "90000"))
     assert by_function(binary, long)["work"] - by_function(binary, short)["work"] == 3 * 4 * 80000
+    assert all(b.executions == sum(b.threads) for b in long.blocks)
+    # What the first thread did, which starts the others, has none of their work.
+    parts = [of_thread(long, t) for t in range(4)]
+    assert sum(p.instructions for p in parts) == long.instructions
+    assert "work" not in by_function(binary, parts[0])
+    assert sum(by_function(binary, p).get("work", 0) for p in parts) == by_function(binary, long)["work"]
+
+
+def test_the_share_of_a_thread():
+    """Blocks that it did not run are left out."""
+    blocks = Block(16, 7, (4, 4), (3, 4)), Block(32, 5, (4,), (5,)), Block(64, 1, (2,))
+    run = ArmRun(b"", b"", 20, blocks)
+    assert of_thread(run, 0).blocks == (Block(16, 3, (4, 4), (3, 4)), Block(32, 5, (4,), (5,)))
+    assert (of_thread(run, 0).instructions, of_thread(run, 1).instructions) == (11, 8)
 
 
 def test_marks_tell_what_lies_between_them(built):

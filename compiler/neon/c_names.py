@@ -10,6 +10,8 @@ _TAKEN = """assert complex ctype errno fenv float inttypes iso646 limits locale 
     termios dirent glob grp pwd regex search spawn syslog tar ucontext ulimit utime utmpx wordexp
     alloca endian elf link malloc mcheck features getopt libgen libintl monetary nl_types nss resolv
     values version c m dl rt gcc gcc_s util crypt stdc atomic unwind z example"""
+# What kernels' names begin with, behind the library's.
+KERNEL = "gwk_"
 _LONGEST = 40
 _INT_MAX = 2**31 - 1
 

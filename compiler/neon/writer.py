@@ -9,11 +9,11 @@ import tvm_ffi
 from tvm import tirx
 
 from .builder import Kernel, Pointer, const
+from .c_names import KERNEL
 from .isa import Core, Instructions, joined
 from .program import Call, Place, Region
 
 _ALIGNMENT = 16
-_PREFIX = "gwk_"
 
 
 class Constants:
@@ -51,7 +51,7 @@ class Library:
         for name in same:
             if tvm_ffi.structural_equal(self.functions[name], function):
                 return name
-        name = f"{_PREFIX}{kind}_{len(self.functions)}"
+        name = f"{KERNEL}{kind}_{len(self.functions)}"
         self.functions[name] = function
         same.append(name)
         return name
@@ -63,7 +63,7 @@ def kind_of(name: str) -> str:
     >>> kind_of("gwk_depthwise_dot_12")
     'depthwise_dot'
     """
-    return name.removeprefix(_PREFIX).rpartition("_")[0]
+    return name.removeprefix(KERNEL).rpartition("_")[0]
 
 
 class Writer(Kernel):
