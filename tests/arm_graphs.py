@@ -9,6 +9,8 @@ from arm_bench import Case
 from gatewright.compiler.ir.graph import Const, Graph, Value, input_of
 from gatewright.compiler.ir.ops import (
     Add,
+    AdderConv2d,
+    AdderMatMul,
     ArgMax,
     Concat,
     Conv2d,
@@ -42,11 +44,14 @@ _MOST = 6000
 
 
 def cases(first: int, count: int) -> list[Case]:
-    """``count`` graphs, the same ones for the same seed: a quarter each of every op in sequences of front
-    ends, of small networks that branch, of chains, and of wide layers; every second one behind the passes."""
+    """``count`` graphs, the same ones for the same seed; every second one behind the passes.
+
+    A quarter have every op in sequences of front ends; the rest are small networks that branch, chains, wide
+    layers and adder layers.
+    """
     made = [*_drawn(first, -(-count // 4))]
-    kinds = (random_dag, random_net, wide_graph)
-    made += [kinds[i % 3](3000 * first + i) for i in range(count - len(made))]
+    kinds = (random_dag, random_net, wide_graph, adder_graph)
+    made += [kinds[i % 4](3000 * first + i) for i in range(count - len(made))]
     made = [run(graph) if i % 2 else graph for i, graph in enumerate(made)]
     return [case_of(graph, first) for graph in made]
 
@@ -83,6 +88,52 @@ def wide_graph(number: int) -> Graph:
         if value.type.dtype.bits > _NARROW or rng.random() < 0.5:
             value = staircase(rng, value)
     return Graph((x,), (value,), f"wide {number}")
+
+
+def adder_graph(number: int) -> Graph:
+    """One to three adder layers, among others on an image or a matrix of up to 48 channels."""
+    rng = np.random.default_rng(number)
+    x = value = _input(rng)
+    for _ in range(int(rng.integers(1, 4))):
+        if rng.random() < 0.3:
+            layers = _IMAGE if len(value.type.shape) == 3 else _ANY
+            value = layers[int(rng.integers(len(layers)))](rng, value)
+        adders = (_adder_conv, _adder_conv, _adder_matmul) if len(value.type.shape) == 3 else (_adder_matmul,)
+        value = adders[int(rng.integers(len(adders)))](rng, value)
+        if value.type.dtype.bits > _NARROW or rng.random() < 0.7:
+            value = staircase(rng, value)
+    return Graph((x,), (value,), f"adders {number}")
+
+
+def _adder_weights(rng, x: Value, shape) -> Const:
+    """Over x's range, at its ends, in part beyond it, or anywhere around 0."""
+    lo, hi = x.type.dtype.lo, x.type.dtype.hi
+    kind = int(rng.integers(4))
+    if kind == 0:
+        return Const(np.where(rng.random(shape) < 0.9, lo, hi))
+    if kind == 1:
+        return Const(rng.integers(-128, 128, shape))
+    beyond = (hi - lo + 1) // 2 * (kind - 2)
+    return Const(rng.integers(lo - beyond, hi + beyond + 1, shape))
+
+
+def _adder_conv(rng, x: Value) -> Value:
+    x = _narrowed(rng, x) if rng.random() < 0.9 else x
+    h, w, c = x.type.shape
+    m = int(rng.choice(_CHANNELS))
+    k = [min(int(rng.choice([1, 2, 3, 3, 5])), n) for n in (h, w)]
+    if k[0] * k[1] * c * m > _MOST:
+        k = [1, 1]
+    d = [int(rng.choice([1, 1, 1, 2])) if 2 * (a - 1) < n else 1 for a, n in zip(k, (h, w), strict=True)]
+    pads = tuple(int(rng.integers(0, 2)) for _ in range(4)) if rng.random() < 0.6 else (0, 0, 0, 0)
+    strides = (1, 1) if rng.random() < 0.6 else tuple(int(s) for s in rng.integers(1, 3, 2))
+    return AdderConv2d(strides, pads, tuple(d))(x, _adder_weights(rng, x, (*k, c, m)), *_bias(rng, m))
+
+
+def _adder_matmul(rng, x: Value) -> Value:
+    x = _narrowed(rng, x) if rng.random() < 0.9 else x
+    c, m = x.type.shape[-1], int(rng.choice(_CHANNELS))
+    return AdderMatMul()(x, _adder_weights(rng, x, (c, m)), *_bias(rng, m))
 
 
 def _input(rng) -> Value:
