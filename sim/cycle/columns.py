@@ -13,12 +13,13 @@ def _row(names: str) -> np.dtype:
 
 
 # A FIFO between two units. ``base`` and ``queue`` are where its times begin in ``pushed`` and ``popped``,
-# and in ``fetched``; then counts of beats so far. A buffered input has tables ``free`` and ``need``;
+# and in ``fetched``; then counts of beats so far, and those that the other end has been woken for.
+# A buffered input has tables ``free`` and ``need``;
 # ``place`` and ``piece`` count what it has taken, pieces of ``writes`` beats, and it takes nothing before
 # ``filled``. Of the beat in the register before it the channel has been given ``given`` parts, the next from
 # ``offered`` on.
 CHANNEL = _row(
-    "depth base queue pushed_count popped_count fetched_count producer consumer "
+    "depth base queue pushed_count popped_count fetched_count producer consumer pushed_told popped_told "
     "free need writes lag place piece filled given offered"
 )
 

@@ -69,55 +69,50 @@ static channel *port(const arrays *a, const unit *u, int64_t n) {
     return a->channels + a->ports[u->first_port + n];
 }
 
-static int source(const arrays *a, unit *u) {
+static void source(const arrays *a, unit *u) {
     channel *c = port(a, u, 0);
-    int moved = 0;
     while (c->pushed_count < u->limit) {
         clocks clock = room(a, c);
-        if (clock == NONE) break;
+        if (clock == NONE) return;
         clock = later(clock, u->freed + a->gap[u->freed % a->gap_clocks]);
         push(a, c, clock);
         u->freed = clock + 1;
-        moved = 1;
     }
-    return moved;
 }
 
-static int sink(const arrays *a, unit *u) {
+static void sink(const arrays *a, unit *u) {
     channel *c = port(a, u, 0);
-    int moved = 0;
     for (;;) {
         clocks clock = ready(a, c);
-        if (clock == NONE) return moved;
+        if (clock == NONE) return;
         clock = later(clock, u->freed);
         clock += a->stall[clock % a->stall_clocks];
         pop(a, c, clock);
         u->freed = clock + 1;
-        moved = 1;
     }
 }
 
 // A register that each output has `ratio` times before the next beat takes its place, in the same clock.
 
-static void give(const arrays *a, unit *u, channel *c) {
+static int given(const arrays *a, unit *u, channel *c) {
     while (c->given < u->ratio) {
         clocks clock = room(a, c);
-        if (clock == NONE) return;
+        if (clock == NONE) return 0;
         clock = later(clock, c->offered);
         push(a, c, clock);
         c->given++;
         c->offered = clock + 1;
         u->freed = later(u->freed, clock);
     }
+    return 1;
 }
 
-static int in_register(const arrays *a, unit *u) {
-    int moved = 0;
+static void in_register(const arrays *a, unit *u) {
     for (;;) {
         if (!u->holds) {
             channel *c = port(a, u, 0);
             clocks clock = ready(a, c);
-            if (clock == NONE) return moved;
+            if (clock == NONE) return;
             clock = later(clock, u->freed);
             pop(a, c, clock);
             for (int64_t n = 0; n < u->outputs; n++) {
@@ -125,17 +120,11 @@ static int in_register(const arrays *a, unit *u) {
                 out->given = 0;
                 out->offered = clock + 1;
             }
-            u->holds = moved = 1;
+            u->holds = 1;
         }
-        int64_t left = u->outputs * u->ratio;
-        for (int64_t n = 0; n < u->outputs; n++) {
-            channel *out = port(a, u, 1 + n);
-            int64_t before = out->given;
-            give(a, u, out);
-            moved |= out->given > before;
-            left -= out->given;
-        }
-        if (left) return moved;
+        int all = 1;
+        for (int64_t n = 0; n < u->outputs; n++) all &= given(a, u, port(a, u, 1 + n));
+        if (!all) return;
         u->holds = 0;
     }
 }
@@ -234,9 +223,8 @@ static void step(const arrays *a, unit *u, int32_t what) {
     u->clock += u->apart == NONE ? 1 : a->table[u->apart + u->position];
 }
 
-static int pipeline(const arrays *a, unit *u) {
-    int moved = 0, more = 1;
-    while (more) {
+static void pipeline(const arrays *a, unit *u) {
+    for (int more = 1; more;) {
         more = results(a, u);
         for (int64_t n = 0; n < u->inputs; n++) {
             channel *c = port(a, u, n);
@@ -249,17 +237,15 @@ static int pipeline(const arrays *a, unit *u) {
             step(a, u, what);
             more = 1;
         }
-        moved |= more;
     }
-    return moved;
 }
 
-static int advance(const arrays *a, unit *u) {
+static void advance(const arrays *a, unit *u) {
     switch (u->kind) {
-        case SOURCE: return source(a, u);
-        case SINK: return sink(a, u);
-        case REGISTER: return in_register(a, u);
-        default: return pipeline(a, u);
+        case SOURCE: source(a, u); break;
+        case SINK: sink(a, u); break;
+        case REGISTER: in_register(a, u); break;
+        default: pipeline(a, u);
     }
 }
 
@@ -277,14 +263,18 @@ void work_out(const arrays *a, int64_t *waiting, int8_t *queued) {
         first = first + 1 < a->count ? first + 1 : 0;
         left--;
         queued[at] = 0;
-        if (!advance(a, u)) continue;
+        advance(a, u);
         for (int64_t n = 0; n < u->inputs + u->outputs; n++) {
             channel *c = port(a, u, n);
+            int64_t *told = n < u->inputs ? &c->popped_told : &c->pushed_told;
+            int64_t moved = n < u->inputs ? c->popped_count : c->pushed_count;
             int64_t other = n < u->inputs ? c->producer : c->consumer;
+            if (moved == *told) continue;
+            *told = moved;
             if (queued[other]) continue;
             queued[other] = 1;
-            waiting[(first + left) % a->count] = other;
-            left++;
+            int64_t place = first + left++;
+            waiting[place < a->count ? place : place - a->count] = other;
         }
     }
 }

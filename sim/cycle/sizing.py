@@ -1,0 +1,94 @@
+"""The smallest FIFOs with which a design keeps its interval, found and proven by the model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from ...errors import DeadlockError, InputError
+from ...hw.design import Design
+from ...hw.units.fifo import FIFO
+from .simulate import Timing, simulate
+
+_LEAST = 2
+# Frames in which times must have begun to repeat.
+_FRAMES = 256
+
+
+def resized(design: Design, depths: Mapping[int, int]) -> Design:
+    """The design with other numbers of entries in the FIFOs at some places.
+
+    Raises:
+        InputError: an instance that is no FIFO, or fewer than 2 entries.
+    """
+    instances = list(design.instances)
+    for place, depth in depths.items():
+        if instances[place].unit is not FIFO:
+            raise InputError(f"fifo sizes: instance {place} must be a FIFO, not {instances[place].name}")
+        if depth < _LEAST:
+            raise InputError(
+                f"fifo sizes: {instances[place].name} must hold at least {_LEAST} entries, not {depth}"
+            )
+        instances[place] = replace(instances[place], params={**instances[place].params, "DEPTH": depth})
+    return replace(design, instances=tuple(instances))
+
+
+def keeps(design: Design, interval: Fraction | int) -> bool:
+    """Whether frames take at most ``interval`` clocks each once times repeat."""
+    try:
+        found = simulate(design, _FRAMES).interval
+    except DeadlockError:
+        return False
+    return found is not None and found <= interval
+
+
+def smallest_depths(design: Design, interval: Fraction | int | None = None) -> dict[int, int]:
+    """The entries of the FIFO at each place with which frames take at most ``interval`` clocks; one entry
+    less in any of them, and they take more or units wait for each other.
+
+    FIFOs of the most bits are made smaller first.
+
+    Args:
+        design: with FIFOs that are deep enough.
+        interval: clocks a frame; None: what the design takes.
+    Raises:
+        InputError: the design takes longer, or its times do not repeat.
+        DeadlockError: units wait for each other in the design as it is.
+    """
+    timing = simulate(design, _FRAMES)
+    wanted = timing.interval if interval is None else interval
+    if timing.interval is None or timing.interval > wanted:
+        raise InputError(
+            f"fifo sizes of {design.name!r}: frames must take at most {wanted} clocks with the FIFOs given, "
+            f"not {timing.interval or 'times that do not repeat'}. Give deeper ones, or a longer interval."
+        )
+    depths = {n: i.p.DEPTH for n, i in enumerate(design.instances) if i.unit is FIFO}
+    order = sorted(depths, key=lambda n: -depths[n] * design.instances[n].p.BITS)
+    settled = False
+    while not settled:
+        before = dict(depths)
+        for place in order:
+            depths[place] = _smallest(design, depths, place, timing, wanted)
+        settled = depths == before
+    return depths
+
+
+def _smallest(
+    design: Design, depths: Mapping[int, int], place: int, timing: Timing, wanted: Fraction | int
+) -> int:
+    """The least entries at one place, the others as they are, of which one less would be too few."""
+
+    def enough(depth: int) -> bool:
+        return keeps(resized(design, {**depths, place: depth}), wanted)
+
+    high = depths[place]
+    if high == _LEAST or not enough(high - 1):
+        return high
+    # What is never more than nearly full may as well be that much smaller.
+    spare = timing.occupancy(place) + 1
+    low, high = _LEAST - 1, high - 1
+    if low < spare < high and enough(spare):
+        high = spare
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
