@@ -16,7 +16,7 @@ from ..hw.flow.bitstream import PACKERS, pack
 from ..hw.flow.place import PLACERS, CriticalPath, place_and_route
 from ..hw.flow.synthesize import Synthesis, synthesize
 from ..hw.flow.tools import find
-from ..hw.library import closure
+from ..hw.library import closure, twin
 from ..hw.testbench import testbench
 from ..hw.verilog import memory_files, top_level
 from .project import TOP, describe_design
@@ -113,6 +113,10 @@ def write_rtl(job: Job) -> None:
     accelerator = closure(texts.values())
     for name, path in {**accelerator, **closure(verilog.values())}.items():
         shutil.copyfile(path, project.rtl / name)
+        own = twin(name, job.board.part.family)
+        if own:  # what synthesis takes instead, for those who have other tools do it
+            (project.rtl / own.parent.name).mkdir(exist_ok=True)
+            shutil.copyfile(own, project.rtl / own.parent.name / name)
     project.design_file.write_text(describe_design(design))
     _write_bench(job, [f"{TOP}.v", *accelerator])
     job.files |= {"rtl": "rtl", "design": project.design_file.name, "testbench": "rtl/tb"}

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from gatewright.errors import ToolError
+from gatewright.hw import library
 from gatewright.hw.design import FAMILIES, Resources
 from gatewright.hw.flow.attribute import OTHER, owners
 from gatewright.hw.flow.families import FLOWS, cost
@@ -177,3 +178,22 @@ def test_a_register_named_after_its_reader_belongs_to_its_writer():
         "netnames": {"two.s": {"bits": [10]}, "out": {"bits": [12]}},
     }
     assert owners(top, flat) == {"ff": "one", "lut": "one", "next": "two", "stray": OTHER}
+
+
+@pytest.mark.parametrize("family", ["xc7", "xcup"])
+def test_a_family_has_its_own_form_of_a_module(family, tmp_path):
+    """A LUT of two outputs for each bit, unless the portable form is asked for."""
+    text = """module top (input wire [7:0] a, input wire [7:0] b, output wire [7:0] y);
+    gw_minimum #(.BITS(8)) minimum (.a(a), .b(b), .y(y));
+endmodule
+"""
+    found = {}
+    for portable in (False, True):
+        work = tmp_path / str(portable)
+        work.mkdir()
+        (work / "top.v").write_text(text)
+        files = [work / "top.v", *library.closure([text]).values()]
+        found[portable] = synthesize(work, "top", files, family, portable=portable)
+    assert found[False].cells["LUT6_2"] == found[False].total.lut == 8
+    assert "LUT6_2" not in found[True].cells
+    assert found[True].total.lut > 8

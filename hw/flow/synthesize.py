@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import ToolError
 from ..design import Resources
+from ..library import twin
 from . import tools
 from .attribute import OTHER, owners
 from .families import cost, flow_for
@@ -51,6 +52,7 @@ def synthesize(
     *,
     dsp: bool = True,
     options: Sequence[str] = (),
+    portable: bool = False,
     native: bool | None = None,
     timeout: float | None = None,
 ) -> Synthesis:
@@ -62,6 +64,7 @@ def synthesize(
         family: one of ``hw.design.FAMILIES``; xc7 and xcup give resource figures only.
         dsp: whether multiplications may use DSP blocks.
         options: more switches of the synthesis command, such as "-nobram".
+        portable: leave library modules as they are, where the family has twins of its own cells for them.
         timeout: seconds.
 
     Raises:
@@ -72,7 +75,10 @@ def synthesize(
     _check("top module", top, _IDENTIFIER)
     for option in options:
         _check("synthesis option", option, _OPTION)
-    sources = [_bring(workdir, Path(file)) for file in files]
+    taken = [Path(file) for file in files]
+    if not portable:
+        taken = [twin(file.name, family) or file for file in taken]
+    sources = [_bring(workdir, file) for file in taken]
     command = " ".join(filter(None, [flow.synth, flow.dsp if dsp else flow.no_dsp, *options]))
     script = workdir / "synth.ys"
     script.write_text(_script(command, top, sources, flow.late_flatten))

@@ -1,6 +1,6 @@
 // Sum of three unsigned numbers, modulo 2**OUT.
 //
-// vendor/xilinx has it in one LUT for each bit, under one carry chain.
+// rtl/xilinx has it in one LUT for each bit, under one carry chain.
 `default_nettype none
 
 module gw_add_three #(

@@ -1,7 +1,7 @@
 // sum = (a or ~a) + (b or ~b) + carry: the first level of a sum of absolute values, of which each term is
 // complemented as its own bit says.
 //
-// In LUTs of four inputs under a carry chain the complements cost nothing; vendor/<family> has that.
+// rtl/ecp5 has it in one LUT for each bit under a carry chain, where the complements cost nothing.
 `default_nettype none
 
 module gw_flip_add #(

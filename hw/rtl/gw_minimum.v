@@ -1,6 +1,6 @@
 // The smaller of two unsigned numbers, or either of two equal ones.
 //
-// vendor/xilinx has it in a LUT of two outputs for each bit.
+// rtl/xilinx has it in a LUT of two outputs for each bit.
 `default_nettype none
 
 module gw_minimum #(
