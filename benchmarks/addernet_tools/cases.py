@@ -1,0 +1,56 @@
+"""What is measured: widths, lanes, array or whole unit, family."""
+
+from dataclasses import dataclass
+
+from .arrays import Array
+
+BITS = (8, 4, 16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One design. ``whole``: the matrix-vector unit, not the array alone; ``seeds``: placements at most."""
+
+    name: str
+    array: Array
+    family: str
+    whole: bool = False
+    seeds: int = 0
+    toggles: bool = False
+
+    @property
+    def routed(self) -> bool:
+        """Whether nextpnr places and routes it."""
+        return self.seeds > 0
+
+
+def _pe(lane: str, bits: int, family: str) -> int:
+    """Rows of 16 lanes: 16, where they fit. An LFE5U-85F has 156 multipliers of 18 x 18 bits, which do not
+    split in two for Yosys, and 256 lanes of a 16-bit multiplier take more LUTs than it has."""
+    if family == "xc7":
+        return 16
+    if lane == "multiply_dsp":
+        return 8
+    return 8 if lane == "multiply_lut" and bits == 16 else 16
+
+
+_LANES = {
+    "xc7": ("adder", "minimum", "multiply_lut", "multiply_dsp"),
+    "ecp5": ("adder", "multiply_lut", "multiply_dsp"),
+}
+
+
+def _cases(bits: int) -> list[Case]:
+    found = []
+    for family, lanes in _LANES.items():
+        for lane in lanes:
+            for whole in (False, True):
+                a = Array(lane, bits, _pe(lane, bits, family))
+                name = f"{bits}-{lane}-{'unit' if whole else 'array'}-{family}"
+                seeds = (5 if bits == 8 and not whole else 1) if family == "ecp5" else 0
+                toggles = not whole and not (family == "xc7" and a.kind.dsp)
+                found.append(Case(name, a, family, whole, seeds, toggles))
+    return found
+
+
+CASES = tuple(case for bits in BITS for case in _cases(bits))

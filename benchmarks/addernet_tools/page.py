@@ -1,0 +1,209 @@
+"""The page of addernet_paper.py."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from statistics import median
+
+from .arrays import Array
+from .cases import BITS, CASES, Case
+from .flow import ASKED_MHZ
+from .operands import FRAMES, INPUTS, OUTPUTS
+from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, UNITS
+
+_REFERENCE = "multiply_lut"
+
+
+def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str, dict]) -> str:
+    """The results as Markdown.
+
+    Args:
+        records: what was measured, by the case's name.
+        old: names of cases whose sources have changed since.
+        sections: "lenet" and "arm": each with "text", "columns" and "rows".
+    """
+    tools = {name: version(f"yowasp-{name}") for name in ("yosys", "nextpnr-ecp5")}
+    parts = [
+        HEAD.format(yosys=tools["yosys"], nextpnr=tools["nextpnr-ecp5"]),
+        METHOD.format(asked=ASKED_MHZ),
+        f"Measured on earlier sources: {', '.join(old)}.\n" if old else "",
+        _bars(records),
+        "## Arrays on xc7, Yosys\n\n" + _mapped(records, False),
+        "## Arrays on ECP5, routed\n\n" + _routed(records, False),
+        POWER.format(frames=FRAMES, inputs=INPUTS, outputs=OUTPUTS) + _toggles(records),
+        UNITS
+        + "### xc7, Yosys\n\n"
+        + _mapped(records, True)
+        + "\n### ECP5, routed\n\n"
+        + _routed(records, True),
+        "## LeNet-5 on MNIST\n\n" + _section(sections.get("lenet")),
+        "## ARM\n\n" + _section(sections.get("arm")),
+        BESIDE,
+        LIMITS,
+    ]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
+
+
+def _section(given: dict | None) -> str:
+    """A section that others measured."""
+    if given is None:
+        return "Not part of this run.\n"
+    text = "".join(f"{paragraph}\n\n" for paragraph in given.get("text", ()))
+    return text + _table(given["columns"], given["rows"])
+
+
+def _table(columns, rows) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _found(records: Mapping[str, dict], family: str, whole: bool) -> list[tuple[Case, dict]]:
+    """Cases that were measured, in order of width."""
+    cases = [c for bits in BITS for c in CASES if c.array.bits == bits]
+    return [
+        (c, records[c.name]) for c in cases if c.family == family and c.whole == whole and c.name in records
+    ]
+
+
+def _lanes(a: Array) -> int:
+    return a.pe * a.simd
+
+
+def _against(found: list[tuple[Case, dict]], case: Case, figure: Callable[[Case, dict], float | None]) -> str:
+    """By how much a case's figure per lane differs from the LUT multiplier's of the same width."""
+    own = figure(*next((c, r) for c, r in found if c is case))
+    other = next((figure(c, r) for c, r in found if _is_reference(c, case)), None)
+    if case.array.lane == _REFERENCE or own is None or other is None:
+        return ""
+    return f"{100 * (own / other - 1):+.1f} %"
+
+
+def _is_reference(c: Case, case: Case) -> bool:
+    return c.array.lane == _REFERENCE and c.array.bits == case.array.bits
+
+
+def _lut(case: Case, record: dict) -> float:
+    """LUTs per lane."""
+    return record["mapped"]["lut"] / _lanes(case.array)
+
+
+def _mapped(records: Mapping[str, dict], whole: bool) -> str:
+    """Yosys's figures for xc7."""
+    found = _found(records, "xc7", whole)
+    rows = []
+    for case, record in found:
+        got, a = record["mapped"], case.array
+        rows.append(
+            (a.bits, a.kind.title, f"{got['lut']:,.0f}", f"{_lut(case, record):.1f}", f"{got['ff']:,.0f}",
+             f"{got['carry']:,}", f"{got['dsp']:g}", f"{got['bram']:g}", _against(found, case, _lut))
+        )  # fmt: skip
+    columns = (
+        "Bits", "Lanes", "LUT", "LUT a lane", "FF", "CARRY4", "DSP48", "BRAM36", "LUT against LUT multiplier",
+    )  # fmt: skip
+    return _table(columns, rows)
+
+
+def logic_cells(record: dict) -> int | None:
+    """TRELLIS_COMB of what is measured: as routed, less the LUTs of the shift registers around it."""
+    if not record.get("routes"):
+        return None
+    return record["routes"][0]["used"]["TRELLIS_COMB"] - round(record["mapped"]["around"]["lut"])
+
+
+def _comb(case: Case, record: dict) -> float | None:
+    """Logic cells per lane."""
+    cells = logic_cells(record)
+    return cells and cells / _lanes(case.array)
+
+
+def _mhz(case: Case, record: dict) -> float | None:
+    return median(r["mhz"] for r in record["routes"]) if record.get("routes") else None
+
+
+def _routed(records: Mapping[str, dict], whole: bool) -> str:
+    """nextpnr's figures."""
+    found = _found(records, "ecp5", whole)
+    rows = []
+    for case, record in found:
+        got, a = record["mapped"], case.array
+        rates = sorted(r["mhz"] for r in record.get("routes", ()))
+        cells = logic_cells(record)
+        rate = "-"
+        if rates:
+            spread = f" ({rates[0]:.1f}-{rates[-1]:.1f}, {len(rates)})" if len(rates) > 1 else " (1)"
+            rate = f"{median(rates):.1f}{spread}"
+        rows.append(
+            (a.bits, a.kind.title, _lanes(a), f"{got['lut']:,.0f}", f"{cells:,}" if cells else "-",
+             f"{_comb(case, record):.1f}" if cells else "-", f"{got['ff']:,.0f}", f"{got['carry']:,}",
+             f"{got['dsp']:g}", f"{got['bram']:g}", rate,
+             _against(found, case, _comb), _against(found, case, _mhz))
+        )  # fmt: skip
+    columns = (
+        "Bits", "Lanes", "Number", "LUT4 (Yosys)", "COMB", "COMB a lane", "FF", "CCU2C", "MULT18", "DP16K",
+        "MHz: median (spread, seeds)", "COMB against LUT multiplier", "MHz against it",
+    )  # fmt: skip
+    return _table(columns, rows)
+
+
+def _moving(record: dict, data: str, field: str) -> float | None:
+    """Transitions per clock of registers and LUTs; None if not counted."""
+    counted = record.get("toggles", {}).get(data, {}).get(field)
+    return counted["register"] + counted["logic"] if counted else None
+
+
+def _toggles(records: Mapping[str, dict]) -> str:
+    """Transitions per tap, of all arrays whose netlists were simulated."""
+    rows = []
+    for family in ("ecp5", "xc7"):
+        found = [(c, r) for c, r in _found(records, family, False) if r.get("toggles")]
+        for case, record in found:
+            for data in record["toggles"]:
+                a, once = case.array, record["toggles"][data]
+                figures = [_moving(record, data, f) for f in ("nets", "all_nets", "pins", "all_pins")]
+                shown = [f"{v / _lanes(a):.1f}" if v is not None else "-" for v in figures]
+                changes = [
+                    _against(found, case, lambda c, r, d=data, f=f: _per_lane(c, r, d, f))
+                    for f in ("nets", "all_nets", "all_pins" if figures[3] is not None else "pins")
+                ]
+                rows.append(
+                    (
+                        family,
+                        a.bits,
+                        a.kind.title,
+                        data,
+                        *shown,
+                        f"{once['clock_pins'] / _lanes(a):.1f}",
+                        *changes,
+                    )
+                )
+    columns = (
+        "Family", "Bits", "Lanes", "Data", "Settled", "All", "Settled, by pins", "All, by pins", "Clocked FF",
+        "Settled against LUT multiplier", "All against it", "By pins against it",
+    )  # fmt: skip
+    return _table(columns, rows)
+
+
+def _per_lane(case: Case, record: dict, data: str, field: str) -> float | None:
+    moving = _moving(record, data, field)
+    return moving and moving / _lanes(case.array)
+
+
+def _bars(records: Mapping[str, dict]) -> str:
+    """What the table says in short, at 8 bits."""
+    xc7, ecp5 = _found(records, "xc7", False), _found(records, "ecp5", False)
+    units = _found(records, "xc7", True)
+    rows = []
+    for name, found, figure, wanted in (
+        ("LUT, array, xc7", xc7, _lut, "-77 %"),
+        ("LUT, whole unit, xc7", units, _lut, "-75 %"),
+        ("Logic cells, array, ECP5 routed", ecp5, _comb, "-72 %"),
+        ("Clock rate, array, ECP5 routed", ecp5, _mhz, "+16 %"),
+        ("Transitions, trained data, settled, ECP5", ecp5,
+         lambda c, r: _per_lane(c, r, "trained", "nets"), "-60 %"),
+        ("Transitions, trained data, with glitches, ECP5", ecp5,
+         lambda c, r: _per_lane(c, r, "trained", "all_nets"), ""),
+    ):  # fmt: skip
+        at8 = [c for c, _ in found if c.array.bits == 8 and c.array.kind.adds]
+        best = min(at8, key=lambda c: figure(*next(p for p in found if p[0] is c)) or 0, default=None)
+        rows.append((name, _against(found, best, figure) if best else "", wanted))
+    return "## In short: adder against LUT multiplier, 8 bits\n\n" + _table(("", "Measured", "Aim"), rows)
