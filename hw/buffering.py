@@ -10,7 +10,8 @@ too.
 
 import numpy as np
 
-from .design import Design, Edge, Port
+from .design import Design, Edge, Instance, Port
+from .holding import held_back
 from .timing import (
     LEAST,
     QUICK_CLOCKS,
@@ -23,6 +24,8 @@ from .timing import (
 from .units.fifo import FIFO
 from .units.fork import FORK
 from .units.sliding_window import SLIDING_WINDOW
+from .units.whole_window import WHOLE_WINDOW
+from .units.width_converter import WIDTH_CONVERTER
 
 
 def depths(design: Design) -> list[int]:
@@ -83,6 +86,8 @@ class _Schedule:
                 partner = self._from[Port(place)].sink.place
                 self._pair(place, partner)
                 done.add(partner)
+            elif unit.unit is WHOLE_WINDOW:
+                self._whole_windows(place)
             else:
                 self._unit(place)
         # What the first unit cannot take yet waits outside, and what the last gives nobody waits for.
@@ -122,3 +127,16 @@ class _Schedule:
         before, behind, times = through_window(window, unit, self._arrivals[edge], self._interval)
         self.entries |= {edge: before, middle: behind}
         self._give(partner, times)
+
+    def _whole_windows(self, place: int) -> None:
+        edge = self._into[Port(place)]
+        window, readers = self._design.instances[place], self._readers(place)
+        self.entries[edge], times = held_back(window, readers, self._arrivals[edge], self._interval)
+        self._give(place, times)
+
+    def _readers(self, place: int) -> list[Instance]:
+        """The unit that computes with the windows of the one at ``place``, and a converter before it."""
+        found = [self._from[Port(place)].sink.place]
+        if self._design.instances[found[0]].unit is WIDTH_CONVERTER:
+            found.append(self._from[Port(found[0])].sink.place)
+        return [self._design.instances[n] for n in found]

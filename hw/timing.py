@@ -130,6 +130,11 @@ def _most(arrivals: np.ndarray, gone: np.ndarray) -> int:
     return int((np.arange(1, len(arrivals) + 1) - gone).max())
 
 
+def beats_waiting(arrivals: np.ndarray, taken: np.ndarray, interval: int) -> int:
+    """The most beats that wait of those that come at ``arrivals`` and are taken at ``taken``."""
+    return _most(arrivals, _gone(taken, np.ones(len(arrivals), np.int64), arrivals, interval))
+
+
 def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tuple[list[int], np.ndarray]:
     """A unit whose inputs' beats come at ``arrivals``: the entries before each input, and when results
     leave. FIFOs are quick unless they must be deep."""
@@ -141,7 +146,7 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
             ready[step] = np.maximum(ready[step], came + wait)
         taken = _taken(unit, work, ready, interval)
         deep = [
-            max(LEAST, _most(came, _gone(taken[step], np.ones(len(came), np.int64), came, interval)))
+            max(LEAST, beats_waiting(came, taken[step], interval))
             for came, step in zip(arrivals, work.steps, strict=True)
         ]
         slow = [QUICK_CLOCKS if d <= _QUICK_DEPTH and w == QUICK_CLOCKS else _CLOCKS

@@ -14,8 +14,8 @@ from ..units.threshold import MOST_STAGES, THRESHOLD, stages_of, threshold_memor
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, channel_folds, divisors
 
 _MOST_TABLES = 1000  # a threshold unit numbers its files in three digits
-# Up to here LUTs hold a table; longer ones may also live in block RAM.
-_SHORT = 8
+# Stages whose tables LUTs hold; those of more may also live in block RAM, but for the first few stages.
+_SHORT = 6
 # Counts that a step of their own or a wide bias turns into results go through a table.
 _BIAS_BITS = 31
 

@@ -14,7 +14,7 @@ from ..units.lanes import LANE_ADDER, LANE_MINIMUM
 from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, minimum_start, weight_memory
 from .linear import signed_bits
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
-from .window import window
+from .window import window_lanes, windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +105,11 @@ def _lower_matmul(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
 
 
 def _conv2d_folds(layer: Layer) -> Iterator[Fold]:
-    return _folds(layer, divisors(layer.node.inputs[0].type.shape[-1]))
+    return _folds(layer, window_lanes(layer))
 
 
 def _lower_conv2d(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
-    kernel = layer.node.inputs[1].type.shape[:2]
-    return window(layer, kernel, 0, fold.simd), _matrix_vector(layer, fold)
+    return *windows(layer, 0, fold.simd), _matrix_vector(layer, fold)
 
 
 def _writes_zero(node: Node) -> bool:
