@@ -33,6 +33,7 @@ from .batch import BATCH
 from .bits import BITS
 from .depthwise import DEPTHWISE
 from .elements import ELEMENTS
+from .grouped import GROUPED
 from .pools import POOL, REDUCE
 from .products import PRODUCT
 from .rule import Rule
@@ -46,7 +47,7 @@ RULES: Mapping[type[Op], tuple[Rule, ...]] = {
     ArgMax: (plain.ARG_MAX,),
     BatchMatMul: (BATCH, plain.BATCH_MATMUL),
     Concat: (moves.CONCAT,),
-    Conv2d: (BITS, WINOGRAD, PRODUCT, DEPTHWISE, plain.CONV),
+    Conv2d: (BITS, WINOGRAD, PRODUCT, DEPTHWISE, GROUPED, plain.CONV),
     ConvTranspose2d: (TRANSPOSED, plain.CONV_TRANSPOSE),
     DepthToSpace: (moves.DEPTH_TO_SPACE,),
     Lookup: (ELEMENTS,),

@@ -17,6 +17,7 @@ from ..context import Context
 from ..copies import Axis, move, strides
 from ..groups import Group
 from .depthwise import DEPTHWISE
+from .grouped import GROUPED
 from .products import PRODUCT
 from .rule import Rule
 
@@ -101,7 +102,7 @@ def _made(group: Group) -> Iterator[tuple[_Phase, _Phase, Group]]:
 
 
 def _rule(context: Context, phase: Group) -> Rule | None:
-    return next((rule for rule in (PRODUCT, DEPTHWISE) if rule.takes(context, phase)), None)
+    return next((rule for rule in (PRODUCT, DEPTHWISE, GROUPED) if rule.takes(context, phase)), None)
 
 
 def _takes(context: Context, group: Group) -> bool:
