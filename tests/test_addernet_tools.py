@@ -19,7 +19,7 @@ from addernet_tools.arrays import LANES, Array  # noqa: E402
 from addernet_tools.cases import CASES  # noqa: E402
 from addernet_tools.delays import Delays, read_sdf  # noqa: E402
 from addernet_tools.flow import Source, Store  # noqa: E402
-from addernet_tools.netlist import CARRY, LOGIC, OPERAND, REGISTER, circuit, text  # noqa: E402
+from addernet_tools.netlist import CARRY, LOGIC, OPERAND, REGISTER, buses, chain, circuit, text  # noqa: E402
 from addernet_tools.page import page  # noqa: E402
 
 SDF = r"""(DELAYFILE
@@ -79,7 +79,7 @@ def test_carry_cells_add(family):
             "add": ("CARRY4", {}, {"CI": ["0"], "CYINIT": ["0"], "DI": [2, 3, "0", "0"],
                                    "S": [20, 21, "0", "0"], "O": [6, 7, 30, 31], "CO": [40, 8, 41, 42]}),
         }  # fmt: skip
-    part = circuit(module(cells, {"a": a, "b": b, "y": [*y, carry]}), ["a", "b"], ["y"])
+    part = circuit(module(cells, {}), [*a, *b], [*y, carry])
     for p, q in itertools.product(range(4), range(4)):
         values = settled(part, {net: (p >> k | 0) & 1 for k, net in enumerate(a)}
                          | {net: q >> k & 1 for k, net in enumerate(b)})  # fmt: skip
@@ -97,7 +97,7 @@ def test_only_what_lies_between_the_buses_is_read():
         "held": ("TRELLIS_FF", {**ff, "CEMUX": "CE"}, {"CLK": [2], "DI": [4], "CE": [9], "Q": [5]}),
         "after": ("LUT4", {"INIT": "0" * 15 + "1"}, {"A": [5], "B": ["0"], "C": ["0"], "D": ["0"], "Z": [6]}),
     }
-    part = circuit(module(cells, {"x": [4], "ce": [9], "acc": [5]}), ["x", "ce"], ["acc"])
+    part = circuit(module(cells, {}), [4, 9], [5])
     assert [r.name for r in part.registers] == ["held"]
     assert part.cells == []
     assert part.kinds == {4: OPERAND, 9: OPERAND, 5: REGISTER}
@@ -119,13 +119,24 @@ def test_only_what_lies_between_the_buses_is_read():
 def test_what_cannot_be_counted_is_told(cells, message):
     """Cells and modes that the counter does not know, and nets from nowhere."""
     with pytest.raises(ToolError, match=message):
-        circuit(module(cells, {"x": [2], "acc": [3]}), ["x"], ["acc"])
+        circuit(module(cells, {}), [2], [3])
+
+
+def test_a_shift_register_is_followed():
+    """From its port on, to a register with an enable; logic between ends it."""
+    ff = {"CEMUX": "1 ", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"}
+    cells = {
+        "second": ("TRELLIS_FF", ff, {"DI": [4], "Q": [5]}),
+        "first": ("TRELLIS_FF", ff, {"DI": [3], "Q": [4]}),
+        "held": ("TRELLIS_FF", {**ff, "CEMUX": "CE"}, {"DI": [5], "CE": [9], "Q": [6]}),
+    }
+    assert chain(module(cells, {"d": [3]}), "d") == [4, 5]
 
 
 def test_a_missing_bus_is_told():
     """By its name."""
     with pytest.raises(ToolError, match=re.escape("netlist: the module must have the buses x;")):
-        circuit(module({}, {"acc": [3]}), ["x"], ["acc"])
+        buses(module({}, {"acc": [3]}), ["acc", "x"])
 
 
 @pytest.mark.parametrize(("late", "all_moves"), [(300, 3), (150, 1)])
@@ -136,7 +147,7 @@ def test_glitches_are_counted_if_cells_let_them_pass(tmp_path, late, all_moves):
         "xor": ("LUT2", {"INIT": "0110"}, {"I0": [2], "I1": [2], "O": [3]}),
         "same": ("LUT1", {"INIT": "10"}, {"I0": [2], "O": [4]}),
     }
-    part = circuit(module(cells, {"a": [2], "y": [3, 4]}), ["a"], ["y"])
+    part = circuit(module(cells, {}), [2], [3, 4])
     delays = Delays({("xor", "I1"): late}, {("xor", "I0", "O"): 200, ("xor", "I1", "O"): 200})
     plan = power.Schedule(np.array([[0], [1], [1]], np.uint8), [])
     moves, results, _ = power.transitions(part, text(part, delays), plan, tmp_path, 0)
@@ -155,9 +166,10 @@ def test_mapped_arrays_compute_their_layers(tmp_path, lane, family):
     """Netlists of 2 x 4 lanes of 4 bits give every sum of a small layer, as ``measure`` checks."""
     a = Array(lane, 4, pe=2, simd=4, terms=8)
     data = SMALL if a.kind.adds else replace(SMALL, w=SMALL.w - 8)
-    source = Source(arrays.ROUTABLE, arrays.array(a) + arrays.routable(a), False, {})
+    top = arrays.ROUTABLE if family == "ecp5" else arrays.ARRAY
+    source = Source(top, arrays.array(a) + arrays.routable(a), False, {})
     mapped = Store(tmp_path).mapped("small", source, family)
-    found = power.measure(a, mapped.folder, arrays.ROUTABLE, data, None)
+    found = power.measure(a, mapped.folder, top, data, None)
     assert found.equal == found.sums == 3 * 4
     assert found.nets["register"] > 0
     assert found.all_nets == {}
@@ -167,7 +179,7 @@ def test_a_wrong_sum_is_told(tmp_path, monkeypatch):
     """Operands of one layer against the sums of another."""
     a = Array("adder", 4, pe=2, simd=4, terms=8)
     source = Source(arrays.ARRAY, arrays.array(a), False, {})
-    mapped = Store(tmp_path).mapped("small", source, "xc7")
+    mapped = Store(tmp_path).mapped("small", source, "ecp5")
     plan, other = power.schedule(a, SMALL), power.schedule(a, replace(SMALL, w=SMALL.w[::-1]))
     monkeypatch.setattr(power, "schedule", lambda a, data: power.Schedule(plan.bits, other.shown))
     with pytest.raises(

@@ -232,20 +232,15 @@ module {name} (
 );
     reg  [{feed_msb}:0] feed_q;
     reg  [{acc_msb}:0]  fold_q;
-    // Their names tell what belongs to the array.
-    (* keep *) wire ce = feed_q[0];
-    (* keep *) wire valid = feed_q[1];
-    (* keep *) wire first = feed_q[2];
-    (* keep *) wire [{x_width}-1:0] x = feed_q[3 +: {x_width}];
-    (* keep *) wire [{w_width}-1:0] w = feed_q[3 + {x_width} +: {w_width}];
-    (* keep *) wire [{acc_msb}:0] acc;
+    wire [{acc_msb}:0]  acc;
     always @(posedge clk) begin
         feed_q <= {{feed_q[{feed_msb}-1:0], d}};
         fold_q <= {{fold_q[{acc_msb}-1:0], 1'b0}} ^ acc;
     end
     assign q = fold_q[{acc_msb}];
     {array} measured (
-        .clk(clk), .ce(ce), .valid(valid), .first(first), .x(x), .w(w), .acc(acc));
+        .clk(clk), .ce(feed_q[0]), .valid(feed_q[1]), .first(feed_q[2]), .x(feed_q[3 +: {x_width}]),
+        .w(feed_q[3 + {x_width} +: {w_width}]), .acc(acc));
 endmodule
 `default_nettype wire
 """

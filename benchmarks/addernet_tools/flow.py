@@ -11,12 +11,11 @@ from gatewright.boards import load as load_board
 from gatewright.errors import FitError
 from gatewright.hw.flow.place import place_and_route
 from gatewright.hw.flow.synthesize import synthesize
-from gatewright.hw.library import RTL, closure
+from gatewright.hw.library import closure, twin
 
 BOARD = "radiona_ulx3s_85f"
 # Well above what is reached, so that the placer does not stop trying.
 ASKED_MHZ = 250
-_VENDORS = {"xc7": "xilinx", "ecp5": "ecp5"}
 # As the probe and the page count them.
 CARRIES = {"xc7": "CARRY4", "ecp5": "CCU2C"}
 
@@ -33,10 +32,8 @@ class Source:
 
     def files(self, family: str) -> dict[str, str]:
         """All texts by file name, the library's files among them, or the family's own in their place."""
-        own = RTL / "vendor" / _VENDORS[family]
         library = {
-            name: (own / name if (own / name).exists() else path).read_text()
-            for name, path in closure([self.text]).items()
+            name: (twin(name, family) or path).read_text() for name, path in closure([self.text]).items()
         }
         return {**library, "design.v": self.text, **self.memories}
 

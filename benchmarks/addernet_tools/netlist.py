@@ -214,14 +214,14 @@ def _table(pins: int, function: Callable[[int], int]) -> int:
     return sum((function(v) & 1) << v for v in range(1 << pins))
 
 
-def circuit(module: Mapping, inputs: Sequence[str], outputs: Sequence[str]) -> Circuit:
-    """What lies between the named buses of a flat module; the rest is left out.
+def circuit(module: Mapping, inputs: Sequence[int], outputs: Sequence[int]) -> Circuit:
+    """What lies between nets of a flat module; the rest is left out.
 
     Raises:
-        ToolError: a cell of a kind that this file does not know, or a bus that is not there.
+        ToolError: a cell of a kind that this file does not know, or a net that nothing drives.
     """
     reader = _Reader(module)
-    found = Circuit(_bits(module, inputs), _bits(module, outputs))
+    found = Circuit(list(inputs), list(outputs))
     driver = {net: cell for cell in reader.cells for _, net, _ in cell.outputs}
     driver |= {r.q: r for r in reader.registers}
     seen, open_nets = set(found.inputs) | {0, 1}, list(found.outputs)
@@ -257,11 +257,34 @@ def _describe(found: Circuit) -> None:
         found.fanout[net] = found.fanout.get(net, 0) + 1
 
 
-def _bits(module: Mapping, names: Sequence[str]) -> list[int]:
+def buses(module: Mapping, names: Sequence[str]) -> list[int]:
+    """The nets of named buses, the lowest bit of the first one first.
+
+    Raises:
+        ToolError: the module has no such bus.
+    """
     missing = [name for name in names if name not in module["netnames"]]
     if missing:
         raise ToolError(f"netlist: the module must have the buses {', '.join(missing)}; it has them not")
     return [_CONSTANTS.get(bit, bit) for name in names for bit in module["netnames"][name]["bits"]]
+
+
+def chain(module: Mapping, port: str) -> list[int]:
+    """The nets of a shift register of ECP5 flip-flops without enable, from the one that reads ``port`` on.
+
+    Flattening gives a net one of its names, so that those of a bus inside may be lost.
+    """
+    following = {
+        cell["connections"]["DI"][0]: cell["connections"]["Q"][0]
+        for cell in module["cells"].values()
+        if cell["type"] == "TRELLIS_FF" and cell["parameters"]["CEMUX"].strip() == "1"
+    }
+    (net,) = buses(module, [port])
+    found = []
+    while net in following:
+        net = following[net]
+        found.append(net)
+    return found
 
 
 def text(found: Circuit, delays: Delays | None) -> str:

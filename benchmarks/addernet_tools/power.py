@@ -10,9 +10,9 @@ import numpy as np
 from gatewright.errors import ToolError
 from gatewright.hw.flow import tools
 
-from .arrays import Array
+from .arrays import ROUTABLE, Array
 from .delays import read_sdf
-from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, circuit, text
+from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, buses, chain, circuit, text
 from .operands import Operands
 
 _PROGRAM = Path(__file__).parent / "toggles.cpp"
@@ -93,6 +93,7 @@ def measure(a: Array, folder: Path, top: str, operands: Operands, sdf: Path | No
     """Transitions of the array in the netlist in ``folder``.
 
     Args:
+        top: ARRAY, or ROUTABLE on ECP5.
         sdf: delays of the routed netlist; without them glitches are not counted.
 
     Raises:
@@ -100,7 +101,7 @@ def measure(a: Array, folder: Path, top: str, operands: Operands, sdf: Path | No
     """
     plan = schedule(a, operands)
     module = json.loads((folder / "netlist.json").read_text())["modules"][top]
-    part = circuit(module, [*_CONTROL, "x", "w"], ["acc"])
+    part = _array(a, module, top == ROUTABLE)
     delays = None
     if sdf is not None:
         with sdf.open() as lines:
@@ -119,6 +120,17 @@ def measure(a: Array, folder: Path, top: str, operands: Operands, sdf: Path | No
     if sdf is None:
         counted[1], counted[3] = {}, {}
     return Toggles(*counted, len(part.registers), equal, sums, slowest)
+
+
+def _array(a: Array, module: dict, routable: bool) -> Circuit:
+    """The array's own circuit, in the order of ``schedule``'s bits."""
+    if not routable:
+        return circuit(module, buses(module, [*_CONTROL, "x", "w"]), buses(module, ["acc"]))
+    fed = chain(module, "d")
+    wanted = len(_CONTROL) + a.x_width + a.w_width
+    if len(fed) != wanted:
+        raise ToolError(f"toggles: the operands' shift register must have {wanted} bits, not {len(fed)}")
+    return circuit(module, fed, buses(module, ["measured.acc"]))
 
 
 def transitions(
