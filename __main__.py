@@ -88,6 +88,7 @@ def _add_compile(commands) -> None:
     rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
     rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
     p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
+    p.add_argument("--multipliers", metavar="KIND", help="FPGA: products in lut or dsp only (default: any)")
     p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
     p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
@@ -159,6 +160,7 @@ def _compile(args) -> int:
         dump=args.dump,
         native=True if args.native_tools else None,
         seed=args.seed,
+        multipliers=args.multipliers,
         target=args.target,
         threads=args.threads,
         cross=args.cross,

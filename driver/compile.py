@@ -147,6 +147,7 @@ def _rtl_stage(job: Job) -> None:
             job.board,
             wanted_interval(job.options, job.clock_mhz),
             hardware.link_overhead(job.board),
+            job.options.multipliers,
         )
     with job.stage("rtl", f"writing RTL: {job.design.interval} clocks a frame"):
         hardware.write_rtl(job)

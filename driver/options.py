@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..boards.schema import Board
 from ..errors import BoardError, InputError
+from ..hw.folding import MULTIPLIERS
 from . import arm
 
 FPGA, ARM = "fpga", "arm"
@@ -26,6 +27,7 @@ class Options:
         fps, interval: FPGA: wanted frames per second or clocks per frame; neither asks for the fastest that
             fits.
         clock_mhz: FPGA: None takes the board's default.
+        multipliers: FPGA: where products are made, "lut" or "dsp"; None leaves it to the board's room.
         threads: ARM: how many share each inference.
         cross: ARM: cross compiler, "zig" or "gcc".
         tune: ARM: choose how each layer is computed by counted instructions, not by estimates.
@@ -45,6 +47,7 @@ class Options:
     dump: bool = False
     native: bool | None = None
     seed: int = 1
+    multipliers: str | None = None
     target: str | None = None
     threads: int = 1
     cross: str = "zig"
@@ -81,7 +84,7 @@ class Options:
         plain = Options()
         foreign = ("threads", "cross", "tune", "cache")
         if target == ARM:
-            foreign = ("fps", "interval", "clock_mhz", "seed")
+            foreign = ("fps", "interval", "clock_mhz", "seed", "multipliers")
         for option in foreign:
             if getattr(self, option) != getattr(plain, option):
                 flag = option.removesuffix("_mhz")
@@ -94,6 +97,10 @@ class Options:
         stages = STAGES_OF[self.target]
         if self.until not in stages:
             raise InputError(f"compile: --until must be one of {', '.join(stages)}, not {self.until!r}")
+        if self.multipliers not in (None, *MULTIPLIERS):
+            raise InputError(
+                f"compile: --multipliers must be {' or '.join(MULTIPLIERS)}, not {self.multipliers!r}"
+            )
         if self.fps is not None and self.interval is not None:
             raise InputError("compile: give --fps or --interval, not both")
         for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):

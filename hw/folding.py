@@ -16,6 +16,7 @@ from .lower import FPGA
 from .rules.rule import Fold, Layer
 from .sharing import share_roms
 
+IN_LUTS, DSP_BLOCKS = MULTIPLIERS = ("lut", "dsp")
 _ROUNDS = 12
 # LUTs cost routing and place-and-route time as well: a 784-bit weight ROM in LUTs took nextpnr 13 minutes
 # where block RAM takes one, on a board that had both to spare.
@@ -46,17 +47,19 @@ def fold(
     board: Board,
     interval: int | None = None,
     overhead: Resources | None = None,
+    multipliers: str | None = None,
 ) -> Design:
     """The design for ``chain`` on ``board``.
 
     Args:
         interval: clocks a frame may take; None asks for the fastest that fits.
         overhead: resources taken by what surrounds the accelerator.
+        multipliers: MULTIPLIERS: where products are made; None leaves it to the board's room.
     Raises:
         FitError: the interval is below what any folding reaches, or the board is too small.
     """
     overhead = overhead or Resources()
-    choices = [_choices(layer, board.part.family) for layer in chain]
+    choices = [_choices(layer, board.part.family, multipliers) for layer in chain]
     fastest = max(min(c.interval for c in options) for options in choices)
     if interval is not None:
         if interval < fastest:
@@ -79,11 +82,11 @@ def fold(
     return best or _fit(name, chain, choices, steps[-1], board, overhead, 1.0)
 
 
-def _choices(layer: Layer, family: str) -> list[_Choice]:
+def _choices(layer: Layer, family: str, multipliers: str | None) -> list[_Choice]:
     """Every folding of a layer on a family, with its interval, cost and stream widths."""
     rule = FPGA.rule(layer.node)
     found = []
-    for option in rule.folds(layer):
+    for option in _made_of(list(rule.folds(layer)), multipliers):
         if option.family not in ("", family):
             continue
         units = rule.lower(layer, option)
@@ -92,6 +95,13 @@ def _choices(layer: Layer, family: str) -> list[_Choice]:
         lanes_in = tuple(s.lanes for s in units[0].inputs) if units else ()
         found.append(_Choice(option, slowest, cost, lanes_in, units[-1].output.lanes if units else 0))
     return found
+
+
+def _made_of(options: list[Fold], multipliers: str | None) -> list[Fold]:
+    """Those with products where they are wanted; all of a layer that has no such choice."""
+    if multipliers is None:
+        return options
+    return [f for f in options if f.dsp == (multipliers == DSP_BLOCKS)] or options
 
 
 def _price(cost: Resources, prices: dict[str, float]) -> float:

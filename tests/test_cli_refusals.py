@@ -62,6 +62,7 @@ def test_data_that_cannot_be_used(capsys, tmp_path):
     ("options", "message"),
     [
         (("--interval", "5"), r"folding: the interval must be at least \d+ clocks, not 5: layer 'conv' .*"),
+        (("--multipliers", "any"), r"compile: --multipliers must be lut or dsp, not 'any'"),
         (("--interval", "0"), r"compile: --interval must be at least 1, not 0"),
         (("--fps", "1e8"), r"compile: --fps must be at most \d+ at [\d.]+ MHz, not 1e\+08"),
         (("--fps", "-3"), r"compile: --fps must be between 1e-06 and 1e\+09, not -3\.0"),

@@ -11,7 +11,7 @@ from driver_models import ICEBREAKER, ULX3S, image_net, vector_net
 from gatewright import boards
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import Conv2d, MatMul
+from gatewright.compiler.ir.ops import Conv2d, MatMul, Threshold
 from gatewright.errors import FitError
 from gatewright.hw.build import assemble
 from gatewright.hw.design import FAMILIES, Resources
@@ -243,3 +243,15 @@ def test_rows_share_multiplications_only_where_that_saves_blocks(bits, family):
         if plain.dsp and 3 * bits + 2 > wide:
             assert pair.dsp >= plain.dsp
             assert pair.lut > plain.lut
+
+
+@pytest.mark.parametrize(("kind", "used"), [("lut", set()), ("dsp", {"", "fc", "hidden"})])
+def test_products_are_made_where_asked(kind, used):
+    """In LUTs or in DSP blocks only, whatever the board has room for; thresholds on a line are products too."""
+    x = input_of("x", (16,), 0, 15)
+    weights = np.random.default_rng(3).integers(-7, 8, (2, 16, 16))
+    hidden = MatMul()(x, Const(weights[0]), name="hidden")
+    steps = np.arange(15)[None] * 40 - 280
+    graph = Graph((x,), (MatMul()(Threshold(0)(hidden, Const(steps)), Const(weights[1]), name="fc"),), "two")
+    design = fold("two", layers(graph), BOARD, 64, multipliers=kind)
+    assert {i.layer for i in design.instances if i.resources("ecp5").dsp} == used
