@@ -27,7 +27,7 @@ from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.io import save
 from gatewright.compiler.passes.pipeline import run as run_passes
-from gatewright.quant.adder import AdderConv2d, AdderLinear
+from gatewright.quant.adder import ADDER_LAYERS
 from gatewright.quant.adder_ptq import unsigned
 from gatewright.quant.adder_training import Recipe, accuracy, as_floats, train
 from gatewright.quant.frozen_norm import freeze_norms
@@ -76,6 +76,7 @@ class Bench:
         self.results.once("adder float", lambda: self.accuracy(adder))
         self.results.once("cnn float", lambda: self.accuracy(cnn))
         self.results.once("outside", lambda: outside(adder, ranges))
+        self.results.once("within", lambda: within(adder, ranges))
         for bits in WIDTHS:
             for name, method in METHODS.items():
                 model = with_output(method(adder, ranges, bits), logits)
@@ -117,12 +118,22 @@ class Bench:
 
 def outside(model: nn.Sequential, ranges: dict[str, float]) -> dict[str, float]:
     """The share of each adder layer's weights outside [0, A], which the unsigned form clamps, in percent."""
-    shares = {}
-    for name, layer in model.named_children():
-        if isinstance(layer, (AdderConv2d, AdderLinear)):
-            weight = layer.weight.detach()
-            shares[name] = round(100 * ((weight < 0) | (weight > ranges[name])).double().mean().item(), 1)
-    return shares
+    weights = adder_weights(model)
+    beyond = {name: (w < 0) | (w > ranges[name]) for name, w in weights.items()}
+    return {name: round(100 * found.double().mean().item(), 1) for name, found in beyond.items()}
+
+
+def within(model: nn.Sequential, ranges: dict[str, float]) -> list[int]:
+    """How many filters have all their weights in [-A, A], and how many there are."""
+    weights = adder_weights(model)
+    largest = {name: w.abs().flatten(1).amax(1) for name, w in weights.items()}
+    return [sum(int((v <= ranges[n]).sum()) for n, v in largest.items()), sum(map(len, largest.values()))]
+
+
+def adder_weights(model: nn.Sequential) -> dict[str, torch.Tensor]:
+    """The weights of each adder layer, by name."""
+    layers = model.named_children()
+    return {n: layer.weight.detach() for n, layer in layers if isinstance(layer, ADDER_LAYERS)}
 
 
 def main(arguments: list[str]) -> int:

@@ -97,12 +97,14 @@ def _accuracy(values: dict, epochs: int, tuning_epochs: int) -> list[str]:
 def _reading(values: dict) -> list[str]:
     shares = ", ".join(f"{share:.0f} %" for share in values["outside"].values())
     adder, cnn = values["adder export"], values["cnn export"]
+    few, filters = values["within"]
     return [
         paragraph(
             f"Trained weights reach far beyond the activations: {shares} of the five layers' weights lie "
             "outside `[0, A]`. A scale that covers them leaves the activations few codes; one that clips "
             "them without the constant loses the network; clamped to the range with the constant they cost "
-            "nothing. Groups of filters gain nothing here, for nearly every group's range is A."
+            f"nothing. {few} of the {filters} filters keep all their weights in `[-A, A]`; only among such "
+            "can groups of filters with scales of their own gain anything."
         ),
         "",
         paragraph(
