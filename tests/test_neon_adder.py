@@ -30,7 +30,9 @@ CONVOLUTIONS = [
     (12, (4, 4, 40), 3, 4, (1, 1)),
 ]
 # bits, inputs, outputs: sums of bytes that leave 16 bits, and narrow ones in several passes of one run
-MATRICES = [(8, 2600, 5), (8, 500, 40), (8, 7, 3), (4, 700, 20), (6, 333, 9), (16, 300, 8), (1, 64, 4)]
+MATRICES = [
+    (8, 2600, 5), (8, 500, 40), (8, 7, 3), (4, 700, 20), (6, 333, 9), (16, 300, 8), (1, 64, 4), (7, 4600, 4),
+]  # fmt: skip
 
 
 def _frames(rng, type_) -> np.ndarray:
@@ -84,7 +86,16 @@ def _cases(rng) -> list[Case]:
         cases.append(_quantized(rng, x, node, number == 0))
     x = input_of("x", (9, 4, 20), -128, 127)
     cases.append(_quantized(rng, x, AdderMatMul()(x, _weights(rng, (20, 20), -128, 127, 0)), False))
-    return cases
+    return [*cases, _read_twice(rng)]
+
+
+def _read_twice(rng) -> Case:
+    """A dense layer on what a padded one wants a border around."""
+    x = input_of("x", (5, 6, 9), -300, 299)
+    codes = Threshold(0)(x, Const(np.arange(-298, 298, 40)[None]))
+    conv = AdderConv2d(pads=(2, 1, 1, 2))(codes, _weights(rng, (3, 3, 9, 8), 0, 15, 0))
+    dense = AdderMatMul()(codes, _weights(rng, (9, 12), 0, 15, 0))
+    return Case(Graph((x,), (dense, conv)), (_frames(rng, x.type),))
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -146,8 +157,19 @@ def test_passes_hold_what_their_lanes_do():
     assert _plan("cortex-a72", 255, 1, 200).blocks == 100
     assert _plan("cortex-a72", 255, 1, 200, wraps=True).blocks == 200
     assert _plan("cortex-a72", 2**16 - 1, 3, 50, bits=16).blocks == 50
+    assert _plan("cortex-a76", 255, 1, 200).blocks == 200
+    assert (_plan("cortex-a76", 127, 1, 300).chain, _plan("cortex-a76", 127, 1, 300).blocks) == (2, 150)
     assert list(spans(40, 14)) == [(0, 2, 14), (28, 1, 12)]
     assert list(spans(3, 3)) == [(0, 1, 3)]
+
+
+def test_chains_hold_wherever_they_begin():
+    """One large distance in every third vector, of which a chain of three has one and of four two."""
+    far = np.full((2, 6, 16, 4), 1)
+    far[:, ::3] = 200
+    assert [Bounds(far, 255).chain_fits(n) for n in (2, 3, 4, 5)] == [True, True, False, False]
+    far[1] = 200
+    assert not Bounds(far, 255).chain_fits(2)
 
 
 def test_a_layer_takes_few_instructions(tmp_path):

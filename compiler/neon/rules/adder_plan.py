@@ -60,12 +60,10 @@ class Bounds:
         """``limit``: what a narrow lane holds."""
         self.far, self.limit = far, limit
 
-    def chain_fits(self, length: int, flat: bool) -> bool:
-        """Whether chains of so many vectors fit narrow lanes; with ``flat`` they go on from run to run."""
-        far = self.far.reshape(1, -1, *self.far.shape[2:]) if flat else self.far
-        missing = -far.shape[1] % length
-        padded = np.pad(far, ((0, 0), (0, missing), (0, 0), (0, 0)))
-        sums = padded.reshape(len(far), -1, length, *far.shape[2:]).sum(2)
+    def chain_fits(self, length: int) -> bool:
+        """Whether any so many neighbouring vectors, from run to run too, fit narrow lanes."""
+        sums = np.cumsum(self.far.reshape(-1, *self.far.shape[2:]), axis=0)
+        sums[length:] -= sums[:-length].copy()
         return bool(sums.max() <= self.limit)
 
     def longest(self, limit: int) -> tuple[int, int] | None:
@@ -91,16 +89,12 @@ def best_plan(core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool) 
         wraps: whether sums of 16 bits may wrap around, as the results fit them.
     """
     runs, blocks = bounds.far.shape[:2]
+    wide = _wide(bounds, bits, wraps)
     passes = _passes(core, bounds, bits, wraps)
-    flat = runs * blocks <= UNROLLED[core.wide]
-    chains = [
-        n
-        for n in (_CHAINS if core.wide else ())
-        if n <= blocks * (runs if flat else 1) and bounds.chain_fits(n, flat)
-    ]
+    chains = [n for n in (_CHAINS if core.wide else ()) if n <= blocks and bounds.chain_fits(n)]
     plans = [
         Plan(pixels, width, chain, *covered)
-        for chain, covered in [*passes, *((n, passes[0][1]) for n in chains)]
+        for chain, covered in [*passes, *((n, wide) for n in chains)]
         for pixels in range(1, min(shape.pixels, 6) + 1)
         for width in (4, 8, 16)
     ]
@@ -110,15 +104,19 @@ def best_plan(core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool) 
     return min(fit, key=lambda p: _cost(core, shape, p, runs, blocks))
 
 
+def _wide(bounds: Bounds, bits: int, wraps: bool) -> tuple[int, int]:
+    """(runs, blocks) of the longest pass in lanes of twice the operands' width."""
+    if bits == 8 and not wraps:
+        # Two narrow lanes meet in a wide one.
+        return bounds.longest((2**16 - 1) // 2)
+    return bounds.far.shape[:2]
+
+
 def _passes(core: Core, bounds: Bounds, bits: int, wraps: bool) -> list[tuple[int, tuple[int, int]]]:
     """(chain, what a pass covers): in wide lanes, then in narrow ones if they hold one vector at all."""
-    runs, blocks = bounds.far.shape[:2]
-    wide = (runs, blocks)
-    if bits == 8 and not core.dot and not wraps:
-        # Two narrow lanes meet in a wide one.
-        wide = bounds.longest((2**16 - 1) // 2)
-    found = [(1 if core.dot and bits == 8 else -1, wide)]
-    narrow = (runs, blocks) if bits == 16 and wraps else bounds.longest(bounds.limit)
+    whole = bounds.far.shape[:2]
+    found = [(1, whole) if core.dot and bits == 8 else (-1, _wide(bounds, bits, wraps))]
+    narrow = whole if bits == 16 and wraps else bounds.longest(bounds.limit)
     return found + ([(0, narrow)] if narrow else [])
 
 
