@@ -87,8 +87,8 @@ def _accuracy(values: dict, epochs: int, tuning_epochs: int) -> list[str]:
         *table(values, (*METHODS, TUNED, TWIN)),
         "",
         paragraph(
-            f"The row of the {TUNED} network trains it quantized for {passes} from the float weights, scales "
-            "included; all other rows are after training. The multiplying twin has unsigned inputs, and "
+            f"The tuned form was trained on, quantized, for {passes} from the float weights, its scales too; "
+            "all other rows are after training. The multiplying twin has unsigned inputs, and "
             "signed weights with a scale for each filter."
         ),
     ]

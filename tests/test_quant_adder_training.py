@@ -1,6 +1,7 @@
 """The recipe: networks learn, runs repeat and resume, and files that do not fit are refused."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from rich.console import Console
 from sklearn.datasets import load_digits
 from torch import nn
 
+from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.errors import InputError
 from gatewright.quant.adder import AdderConv2d, AdderLinear
 from gatewright.quant.adder_ptq import input_ranges, unsigned
 from gatewright.quant.adder_training import Recipe, accuracy, load_weights, predictions, train
+from gatewright.quant.frozen_norm import freeze_norms
 
 
 def digits():
@@ -147,3 +150,20 @@ def test_checkpoints_that_do_not_fit(tmp_path):
         torch.save(state, file)
         with pytest.raises(InputError, match=start):
             load_weights(network(), file)
+
+
+def test_example_of_the_page():
+    """The code in docs/addernet-training.md runs, and its graph gives the network's own integers."""
+    page = (Path(__file__).parents[1] / "docs" / "addernet-training.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    torch.manual_seed(1)
+    names = {"images": torch.randint(0, 256, (140, 1, 28, 28), dtype=torch.uint8)}
+    names["labels"] = names["images"].flatten(1)[:, :10].argmax(1)
+    exec(code, names)
+    floats = names["images"][:50].float() / 255
+    graph, network = names["graph"], freeze_norms(names["network"])
+    sums = evaluate(graph, graph.encodings[0].apply(floats.numpy(), graph.inputs[0].type))[0]
+    with torch.no_grad():
+        want = network(floats).numpy()
+    np.testing.assert_allclose(graph.decodings[0].apply(sums), want, rtol=1e-5, atol=1e-5)
+    assert len(np.unique(sums)) > 100
