@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,16 @@ from addernet_tools.page import page
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "addernet.md"
 STAGES = ("synthesis", "toggles", "route")
-_DATA = {"uniform": operands.uniform, "trained": operands.of_network}
+_DATA = {"uniform": operands.uniform, "digits": operands.of_network}
+
+
+@dataclass(frozen=True)
+class Lenet:
+    """A LeNet-5 of adder layers, its multiplying twin, and MNIST's test images."""
+
+    adder: Path
+    cnn: Path
+    images: Path
 
 
 def array_source(a: Array, routable: bool) -> Source:
@@ -49,7 +58,7 @@ def source_of(case: Case) -> Source:
     return array_source(case.array, case.family == "ecp5")
 
 
-def measure(case: Case, store: Store, seeds: int, until: str) -> dict:
+def measure(case: Case, store: Store, seeds: int, until: str, lenet: Lenet | None) -> dict:
     """All of a case up to a stage, as a record for the page."""
     a, source = case.array, source_of(case)
     routable = case.family == "ecp5"
@@ -60,7 +69,7 @@ def measure(case: Case, store: Store, seeds: int, until: str) -> dict:
         record["routes"] = [asdict(r) for r in found if isinstance(r, Route)]
         record["too_large"] = next((r for r in found if isinstance(r, str)), "")
     if case.toggles and STAGES.index(until) >= STAGES.index("toggles"):
-        record["toggles"] = _toggles(a, mapped, store, routable)
+        record["toggles"] = _toggles(a, mapped, store, lenet)
     return record
 
 
@@ -74,24 +83,27 @@ def _figures(mapped: Mapped, routable: bool) -> dict:
     return {**{kind: own[kind] for kind in total}, "carry": mapped.carry, "around": around}
 
 
-def _toggles(a: Array, mapped: Mapped, store: Store, routable: bool) -> dict:
-    """Transitions on both kinds of data, with glitches where seed 1 was routed."""
-    top = arrays.ROUTABLE if routable else arrays.ARRAY
+def _toggles(a: Array, mapped: Mapped, store: Store, lenet: Lenet | None) -> dict:
+    """Transitions on each kind of data, with glitches where seed 1 was routed."""
+    makers = {name: partial(make, a.kind.adds, a.bits) for name, make in _DATA.items()}
+    if lenet and a.bits == 8:
+        model = lenet.adder if a.kind.adds else lenet.cnn
+        makers["LeNet-5"] = partial(operands.of_lenet, model, lenet.images, a.simd, a.pe)
     sdf = mapped.folder / "1.sdf"
-    found = {}
-    for name, make in _DATA.items():
-        found[name] = store.kept(
+    return {
+        name: store.kept(
             mapped.folder / f"toggles-{name}.record",
             [power.digest(), sdf.exists()],
-            partial(_counted, a, mapped.folder, top, make, sdf),
+            partial(_counted, a, mapped.folder, make, sdf),
         )
-    return found
+        for name, make in makers.items()
+    }
 
 
-def _counted(a: Array, folder: Path, top: str, make: Callable, sdf: Path) -> dict:
+def _counted(a: Array, folder: Path, make: Callable[[], operands.Operands], sdf: Path) -> dict:
     """One count, as a record."""
-    data = make(a.kind.adds, a.bits)
-    return asdict(power.measure(a, folder, top, data, sdf if sdf.exists() else None))
+    routed = sdf if sdf.exists() else None
+    return asdict(power.measure(a, folder, make(), routed))
 
 
 def chosen(names: list[str] | None) -> Iterator[Case]:
@@ -120,6 +132,10 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", help=f"starts of names: {', '.join(c.name for c in CASES)}")
     parser.add_argument("--seeds", type=int, default=5, help="placements of each routed design")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="go no further than this stage")
+    parser.add_argument(
+        "--lenet", type=Path, nargs=3, metavar=("ADDER", "CNN", "IMAGES"),
+        help="two 8-bit models of adder_mnist.py and MNIST's test images, for transitions",
+    )  # fmt: skip
     parser.add_argument("--page", action="store_true", help=f"write {PAGE.name} from what the folder holds")
     parser.add_argument("--lenet-json", type=Path, help="the page's section of whole LeNet-5 accelerators")
     parser.add_argument("--arm-json", type=Path, help="the page's section of ARM")
@@ -131,10 +147,12 @@ def main() -> int:
         PAGE.write_text(page(*last(given.work), sections))
         return 0
     store = Store(given.work.resolve())
+    lenet = Lenet(*given.lenet) if given.lenet else None
     for case in chosen(given.only):
-        record = measure(case, store, given.seeds, given.until)
+        record = measure(case, store, given.seeds, given.until, lenet)
         (given.work / f"{case.name}.json").write_text(json.dumps(record, indent=1))
-        print(case.name, json.dumps(record), flush=True)
+        rates = ", ".join(f"{route['mhz']:.1f}" for route in record.get("routes", ()))
+        print(f"{case.name}: {record['mapped']}; MHz {rates or '-'}", flush=True)
     return 0
 
 

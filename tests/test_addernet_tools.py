@@ -169,7 +169,7 @@ def test_mapped_arrays_compute_their_layers(tmp_path, lane, family):
     top = arrays.ROUTABLE if family == "ecp5" else arrays.ARRAY
     source = Source(top, arrays.array(a) + arrays.routable(a), False, {})
     mapped = Store(tmp_path).mapped("small", source, family)
-    found = power.measure(a, mapped.folder, top, data, None)
+    found = power.measure(a, mapped.folder, data, None)
     assert found.equal == found.sums == 3 * 4
     assert found.nets["register"] > 0
     assert found.all_nets == {}
@@ -185,7 +185,7 @@ def test_a_wrong_sum_is_told(tmp_path, monkeypatch):
     with pytest.raises(
         ToolError, match=r"^toggles: the netlist's sums must be the layer's, not only \d+ of 12 \("
     ):
-        power.measure(a, mapped.folder, arrays.ARRAY, SMALL, None)
+        power.measure(a, mapped.folder, SMALL, None)
 
 
 def test_every_case_has_its_reference():
@@ -220,7 +220,7 @@ def record(share: float, mhz: tuple[float, ...]) -> dict:
     routes = [{"mhz": m, "used": {"TRELLIS_COMB": round(1000 * share) + 100}} for m in mhz]
     moves = {kind: v * share for kind, v in MOVES.items()}
     counted = {"nets": moves, "all_nets": moves, "pins": moves, "all_pins": moves, "clock_pins": 256}
-    return {"mapped": {**MAPPED, "lut": 1000 * share}, "routes": routes, "toggles": {"trained": counted}}
+    return {"mapped": {**MAPPED, "lut": 1000 * share}, "routes": routes, "toggles": {"digits": counted}}
 
 
 def test_the_page_holds_medians_shares_and_what_is_old():
@@ -236,8 +236,7 @@ def test_the_page_holds_medians_shares_and_what_is_old():
         in written
     )
     assert (
-        "| ecp5 | 8 | adder | trained | 0.5 | 0.5 | 0.5 | 0.5 | 1.0 | -75.0 % | -75.0 % | -75.0 % |"
-        in written
+        "| ecp5 | 8 | adder | digits | 0.5 | 0.5 | 0.5 | 0.5 | 1.0 | -75.0 % | -75.0 % | -75.0 % |" in written
     )
     assert "Measured on earlier sources: 8-adder-array-ecp5." in written
     assert "From elsewhere.\n\n| A | B |\n|---|---|\n| 1 | 2 |" in written

@@ -4,14 +4,20 @@ Two small networks learn scikit-learn's digits, alike but for their middle layer
 an adder layer in one, a multiplying one in the other. Test images give the layer's integer inputs.
 """
 
-from dataclasses import dataclass
+import gzip
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from gatewright.compiler.frontends.load import load_model
+from gatewright.compiler.ir.evaluate import evaluate
+from gatewright.compiler.ir.ops import AdderMatMul, MatMul
+from gatewright.compiler.passes.pipeline import run as run_passes
 from gatewright.quant.adder import AdderLinear, scale_adder_gradients
 
 INPUTS, OUTPUTS = 256, 64
@@ -84,6 +90,25 @@ def of_network(adds: bool, bits: int) -> Operands:
     else:
         w = np.rint(layer.w / np.abs(layer.w).max() * (top >> 1))
     return Operands(x, w.astype(np.int64), layer.accuracy)
+
+
+def of_lenet(model: Path, images: Path, simd: int, pe: int) -> Operands:
+    """The first dense layer of a LeNet-5 in QONNX, on MNIST's first test images.
+
+    Args:
+        model: with 8-bit layers of one kind, adder or multiplying, as benchmarks/adder_mnist.py exports it.
+        images: MNIST's t10k-images-idx3-ubyte.gz.
+        simd, pe: inputs and outputs are cut to multiples of these.
+    """
+    graph = run_passes(load_model(model))
+    node = next(n for n in graph.nodes() if isinstance(n.op, AdderMatMul | MatMul))
+    source, weights = node.inputs[0], node.inputs[1].value
+    with gzip.open(images) as file:
+        pixels = np.frombuffer(file.read(16 + FRAMES * 28 * 28), np.uint8, offset=16)
+    frames = pixels.reshape(FRAMES, *graph.inputs[0].type.shape).astype(np.int64)
+    (x,) = evaluate(replace(graph, outputs=(source,), decodings=()), frames)
+    columns, rows = (size // step * step for size, step in zip(weights.shape, (simd, pe), strict=True))
+    return Operands(x[:, :columns], weights[:columns, :rows], 0.0)
 
 
 def uniform(adds: bool, bits: int) -> Operands:

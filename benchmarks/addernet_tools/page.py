@@ -198,10 +198,10 @@ def _bars(records: Mapping[str, dict]) -> str:
         ("LUT, whole unit, xc7", units, _lut, "-75 %"),
         ("Logic cells, array, ECP5 routed", ecp5, _comb, "-72 %"),
         ("Clock rate, array, ECP5 routed", ecp5, _mhz, "+16 %"),
-        ("Transitions, trained data, settled, ECP5", ecp5,
-         lambda c, r: _per_lane(c, r, "trained", "nets"), "-60 %"),
-        ("Transitions, trained data, with glitches, ECP5", ecp5,
-         lambda c, r: _per_lane(c, r, "trained", "all_nets"), ""),
+        ("Transitions, digits, settled, ECP5", ecp5,
+         lambda c, r: _per_lane(c, r, "digits", "nets"), "-60 %"),
+        ("Transitions, digits, with glitches, ECP5", ecp5,
+         lambda c, r: _per_lane(c, r, "digits", "all_nets"), ""),
     ):  # fmt: skip
         at8 = [c for c, _ in found if c.array.bits == 8 and c.array.kind.adds]
         best = min(at8, key=lambda c: figure(*next(p for p in found if p[0] is c)) or 0, default=None)

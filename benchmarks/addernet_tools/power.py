@@ -10,7 +10,7 @@ import numpy as np
 from gatewright.errors import ToolError
 from gatewright.hw.flow import tools
 
-from .arrays import ROUTABLE, Array
+from .arrays import ARRAY, ROUTABLE, Array
 from .delays import read_sdf
 from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, buses, chain, circuit, text
 from .operands import Operands
@@ -89,19 +89,20 @@ def _bits(values: np.ndarray, bits: int) -> np.ndarray:
     return planes.reshape(len(values), -1).astype(np.uint8)
 
 
-def measure(a: Array, folder: Path, top: str, operands: Operands, sdf: Path | None) -> Toggles:
+def measure(a: Array, folder: Path, operands: Operands, sdf: Path | None) -> Toggles:
     """Transitions of the array in the netlist in ``folder``.
 
     Args:
-        top: ARRAY, or ROUTABLE on ECP5.
+        folder: with the netlist of ARRAY, or on ECP5 of ROUTABLE.
         sdf: delays of the routed netlist; without them glitches are not counted.
 
     Raises:
         ToolError: a sum was wrong: then the netlist, or this simulation, is.
     """
     plan = schedule(a, operands)
-    module = json.loads((folder / "netlist.json").read_text())["modules"][top]
-    part = _array(a, module, top == ROUTABLE)
+    modules = json.loads((folder / "netlist.json").read_text())["modules"]
+    routable = ROUTABLE in modules
+    part = _array(a, modules[ROUTABLE if routable else ARRAY], routable)
     delays = None
     if sdf is not None:
         with sdf.open() as lines:

@@ -32,10 +32,12 @@ METHOD = """## What is measured
 POWER = """## Transitions
 
 The dynamic power of a netlist is the sum of its nets' transitions, weighted by their capacitance.
-The netlists compute {frames} vectors of a layer of {inputs} inputs and {outputs} outputs, in the order of
-`gw_matrix_vector`, new weights each clock; every sum is compared with the layer's integers.
-*Trained*: the layer is the middle one of a small network that learned scikit-learn's digits, an adder
-layer for the adders and its multiplying twin for the multipliers. *Uniform*: all codes alike.
+The netlists compute {frames} vectors of a layer, in the order of `gw_matrix_vector`, new weights each clock;
+every sum is compared with the layer's integers.
+*Digits*: the layer is the middle one, {inputs} inputs and {outputs} outputs, of a small network that learned
+scikit-learn's digits, an adder layer for the adders and its multiplying twin for the multipliers.
+*LeNet-5*: the first dense layer of the LeNet-5 that benchmarks/adder_mnist.py trains and quantizes, and of
+its multiplying twin, on MNIST's first test images. *Uniform*: all codes alike.
 
 Figures are transitions per clock and lane, so per tap: of registers and LUT outputs, without the operands'
 own wires, carry chains and clocks.
