@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # SDOT takes four bytes a lane.
 _QUAD = 4
+# Pixels of 16 channels whose sums, inputs and weights 32 registers hold.
+_WHOLE = (4, 5)
 # Sums that a tile keeps in registers besides its zipped inputs, as vectors of 16 channels.
 _KEPT = 4
 # Instructions, about: a tile's factors and shifts; functions, start and store of 16 sums.
@@ -92,6 +94,13 @@ class _Long(_Maker):
     """Groups of products that fit 16 bits are added up there, then widened."""
 
     name = "depthwise"
+
+    def _best(self) -> tuple[int, int]:
+        """Fewest tiles to a row; of as many, the smaller spill less. As counted under qemu."""
+        layer = self.layer
+        if not self.core.wide or layer.lanes < 16:
+            return super()._best()
+        return 1, min(layer.pixels, min(_WHOLE, key=lambda n: (-(-layer.pixels // n), n)))
 
     def table(self, w):
         """The weights' pointer."""
