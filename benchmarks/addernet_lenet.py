@@ -1,0 +1,122 @@
+"""LeNet-5 for MNIST as adder network and as multiplying twin, on chip on the ULX3S-85F.
+
+    python benchmarks/addernet_lenet.py --adder A.onnx --cnn C.onnx --data DIR --work WORK [--json FILE]
+
+A.onnx and C.onnx are what benchmarks/adder_mnist.py exports; DIR holds MNIST's idx files. Each version is
+compiled once, to WORK/NAME, from the same generator at the same interval: to a routed bitstream, simulated in
+Verilator on 1,000 test images. FILE takes the rows that benchmarks/addernet_paper.py puts on its page.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from gatewright import Options, compile_model
+from gatewright.errors import GatewrightError, InputError
+
+BOARD = "radiona_ulx3s_85f"
+IMAGES = 1000
+_HEADER = {"images": 16, "labels": 8}  # bytes of an idx file before its elements
+
+
+@dataclass(frozen=True)
+class Version:
+    """One accelerator of the comparison."""
+
+    title: str
+    model: str
+    multipliers: str | None
+    clock_mhz: float
+
+
+VERSIONS = {
+    "adder": Version("adder, no multiplier", "adder", "lut", 75),
+    "lut": Version("multiplier in LUTs", "cnn", "lut", 75),
+    "dsp": Version("multiplier in DSP blocks", "cnn", "dsp", 75),
+}
+COLUMNS = (
+    "version", "RTL = integer graph", "accuracy", "clocks a frame", "clock asked, reached", "frames/s",
+    "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
+)  # fmt: skip
+TEXT = (
+    "The whole network on chip, each layer a unit of its own, from one generator at one interval; weights and "
+    f"thresholds in block RAM. {IMAGES:,} test images in the simulated RTL (Verilator); clock and resources "
+    "after routing on the ULX3S-85F (LFE5U-85F). No board was at hand."
+)
+
+
+def images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The first test images, float32 (N, 1, 28, 28) in [0, 1], and their labels.
+
+    Raises:
+        InputError: a file is missing or is no idx file of MNIST.
+    """
+    found = {}
+    for kind, name in (("images", "t10k-images-idx3-ubyte.gz"), ("labels", "t10k-labels-idx1-ubyte.gz")):
+        try:
+            data = gzip.decompress((folder / name).read_bytes())
+        except (OSError, EOFError) as error:
+            raise InputError(
+                f"mnist: {folder / name} must be a gzipped idx file, but {error}. Set --data."
+            ) from error
+        found[kind] = np.frombuffer(data, np.uint8, offset=_HEADER[kind])
+    frames = found["images"].reshape(-1, 1, 28, 28)[:IMAGES].astype(np.float32) / 255
+    return frames, found["labels"][:IMAGES].astype(np.int64)
+
+
+def row(title: str, report: dict) -> list[str]:
+    """A line of the table."""
+    used, timing = report["resources"]["total"], report["timing"]
+    rtl = next(e for e in report["executors"] if e["name"] == "RTL (Verilator)")
+    sums = sum(u["lut"] for u in report["resources"]["units"] if u["name"].endswith(("_mv", "_cm")))
+    return [
+        title, f"{rtl['equal']:,} of {rtl['inputs']:,}", f"{100 * rtl['accuracy']:.1f} %",
+        f"{report['interval_clocks']:,}", f"{timing['asked_mhz']:g}, {timing['fmax_mhz']:g} MHz",
+        f"{report['frames_per_second']:,.0f}", f"{used['lut']:,}", f"{sums:,}", f"{used['ff']:,}",
+        f"{used['bram']:g}", f"{used['dsp']:,}",
+    ]  # fmt: skip
+
+
+def main() -> int:
+    """Compile what is not compiled yet and print the rows; exit code 1 where an image's logits differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--adder", type=Path, required=True, help="the adder network's QONNX file")
+    parser.add_argument("--cnn", type=Path, required=True, help="its multiplying twin's")
+    parser.add_argument("--data", type=Path, required=True, help="folder with MNIST's test files")
+    parser.add_argument("--work", type=Path, required=True, help="folder that takes the compiled networks")
+    parser.add_argument("--interval", type=int, default=1600, help="clocks a frame")
+    parser.add_argument("--only", choices=VERSIONS, nargs="*", default=list(VERSIONS))
+    parser.add_argument("--json", type=Path, help="write the rows there")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    frames, labels = images(args.data)
+    np.savez(args.work / "images.npz", inputs=frames, labels=labels)
+    rows, good = [], True
+    for name in args.only:
+        version, folder = VERSIONS[name], args.work / name
+        if not folder.exists():
+            options = Options(
+                interval=args.interval, clock_mhz=version.clock_mhz, multipliers=version.multipliers,
+                data=args.work / "images.npz",
+            )  # fmt: skip
+            compile_model(getattr(args, version.model), BOARD, folder, options)
+        report = json.loads((folder / "report.json").read_text())
+        good &= all(e["equal"] == e["inputs"] for e in report["executors"])
+        rows.append(row(version.title, report))
+    Console().print(*(" | ".join(cells) for cells in rows), sep="\n", markup=False)
+    if args.json:
+        args.json.write_text(json.dumps({"text": TEXT, "columns": COLUMNS, "rows": rows}, indent=2))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except GatewrightError as error:
+        sys.exit(f"addernet_lenet: {error}")
