@@ -45,9 +45,9 @@ COLUMNS = (
     "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
 )  # fmt: skip
 TEXT = (
-    "The whole network on chip, each layer a unit of its own, from one generator at one interval; weights and "
-    f"thresholds in block RAM. {IMAGES:,} test images in the simulated RTL (Verilator); clock and resources "
-    "after routing on the ULX3S-85F (LFE5U-85F). No board was at hand."
+    "The whole network on chip, each layer a unit of its own, from one generator at one interval; weights "
+    f"and thresholds in block RAM. {IMAGES:,} test images in the simulated RTL (Verilator); clock and "
+    "resources after routing on the ULX3S-85F (LFE5U-85F). No board was at hand."
 )
 
 
