@@ -49,10 +49,6 @@ def inspect(target: Path | str, board: str | None = None, kind: str | None = Non
     found = survey(target)
     graph, nodes, covered = _final(found, chosen.processor.core if kind == ARM else None)
     rows = source_rows(found.records, nodes, covered)
-    problems = [f"{r['op']} {r['name']!r}: {r['problem']}" for r in rows if r["problem"]] + list(found.faults)
-    if chosen:
-        problems += [f"{r['op']} {r['name']!r}: {t}" for r in rows for t in r["refusals"]]
-        problems += covered.faults
     return {
         "kind": "model",
         "schema": SCHEMA,
@@ -63,8 +59,17 @@ def inspect(target: Path | str, board: str | None = None, kind: str | None = Non
         "nodes": rows,
         "model": _model(graph, covered, found.records) if graph else None,
         "output": describe.output(graph) if graph else None,
-        "problems": problems,
+        "problems": _problems(rows, found, covered if chosen else None),
     }
+
+
+def _problems(rows: list[dict], found: Survey, covered: Coverage | None) -> list[str]:
+    """What cannot be imported, and what a board's target does not take; ``covered``: None without one."""
+    problems = [f"{r['op']} {r['name']!r}: {r['problem']}" for r in rows if r["problem"]] + list(found.faults)
+    if covered is not None:
+        problems += [f"{r['op']} {r['name']!r}: {t}" for r in rows for t in r["refusals"]]
+        problems += covered.faults
+    return problems
 
 
 def _kind(board: Board, kind: str | None) -> str:
