@@ -13,7 +13,7 @@ module gw_lane_digit #(
     parameter SIMD     = 4,      // products
     parameter X_BITS   = 8,      // bits of x
     parameter X_SIGNED = 1,      // 1: x is two's complement
-    parameter W_BITS   = 4       // bits of w, two's complement, 1 to 8
+    parameter W_BITS   = 4       // bits of w, two's complement, 1 to 16
 ) (
     input  wire                                    clk,
     input  wire                                    ce,

@@ -9,21 +9,15 @@ from ...compiler.ir.graph import Node
 from ...compiler.ir.types import Int
 from ..design import Instance, Memory, Stream
 from ..units.fabric import pairs
-from ..units.matrix_vector import (
-    LANE_PAIR,
-    LANE_XNOR6,
-    MATRIX_VECTOR,
-    bias_memory,
-    paired_weights,
-    weight_memory,
-)
+from ..units.lanes import LANE_PAIR, LANE_XNOR6
+from ..units.matrix_vector import MATRIX_VECTOR, bias_memory, paired_weights, weight_memory
 from .constant import ConstantFold, constant_folds, constant_product
 from .rule import BLOCK, LUTS, Fold, Layer, Rule, divisors, vectors
 from .window import window_lanes, windows
 
 LANE_DSP, LANE_MULTIPLY, LANE_WEIGHT_SIGN, LANE_XNOR, LANE_INPUT_SIGN = range(5)
 # LANE_MULTIPLY is written for these; wider operands go to the tool's own multiplier.
-_LUT_WEIGHT_BITS, _LUT_INPUT_BITS = 8, 16
+_LUT_WEIGHT_BITS, _LUT_INPUT_BITS = 16, 16
 
 
 def _linear_folds(layer: Layer, simds: Sequence[int]) -> Iterator[Fold]:

@@ -20,9 +20,6 @@ from .lanes import (
     lane_resources,
     levels_of_three,
 )
-from .lanes import (
-    LANE_PAIR as LANE_PAIR,
-)
 from .ram import clog2, ram_resources
 
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows

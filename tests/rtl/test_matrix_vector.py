@@ -57,7 +57,7 @@ def test_every_pair_of_weights_shares_a_multiplier():
 
 
 @pytest.mark.parametrize("x_signed", [False, True], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("w_bits", range(1, 9))
+@pytest.mark.parametrize("w_bits", [*range(1, 10), 12, 16])
 def test_lut_multiplier_takes_every_weight_width(w_bits, x_signed):
     x = two_complement(3) if x_signed else Int(0, 7)
     case = make(w_bits, 1, (10, 4, 2, 5), x, two_complement(w_bits), 20, bias=False)
