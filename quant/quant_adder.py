@@ -79,6 +79,12 @@ class _QuantAdderLayer(QuantWeightBiasInputOutputLayer):
             return_quant_tensor=return_quant_tensor,
             **kwargs,
         )
+        quant = self.weight_quant.tensor_quant
+        if not isinstance(quant, SharedScaleQuant):
+            raise InputError(
+                f"adder: weight_quant must give SharedScaleQuant, not {type(quant).__name__}: weights take "
+                "the input's scale. Use AdderWeightQuant or a subclass."
+            )
         # Set by every forward, so that an export finds a constant instead of what makes it.
         self.register_buffer("offset", torch.zeros(len(self.weight)), persistent=False)
         self.has_offset = False
@@ -99,15 +105,20 @@ class _QuantAdderLayer(QuantWeightBiasInputOutputLayer):
 
     def quant_weight(self, quant_input: IntQuantTensor | None = None, subtensor_slice_list=None):
         """The weights in steps of ``quant_input``, or of the input that came last."""
-        if quant_input is not None and not self.weight_quant.export_mode:
+        proxy = self.weight_quant
+        if quant_input is not None and proxy.is_quant_enabled and not proxy.export_mode:
             self._check_input(quant_input)
-            quant = self.weight_quant.tensor_quant
+            quant = proxy.tensor_quant
             # Detached: a gradient over all weights would drown the activations' own for their scale.
             quant.scale = (quant_input.scale.detach() * quant.ratio).reshape(())
         return super().quant_weight(subtensor_slice_list=subtensor_slice_list)
 
     def inner_forward_impl(self, x: IntQuantTensor, w: IntQuantTensor, bias: Tensor | None):
         """``-sum |x - w| + offset``, in integers but for training, where gradients are those of floats."""
+        if not isinstance(w, IntQuantTensor):
+            # Brevitas has switched its quantizers off, to calibrate them.
+            y = self.distances(getattr(x, "value", x), w)
+            return y if bias is None else y + self._along_channels(bias)
         if self.weight_quant.export_mode:
             y = self.distances(x.value, w.value)
         else:

@@ -6,7 +6,12 @@ import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
-from brevitas.quant.scaled_int import Int8ActPerTensorFloat, Uint8ActPerTensorFloat
+from brevitas.graph.calibrate import calibration_mode
+from brevitas.quant.scaled_int import (
+    Int8ActPerTensorFloat,
+    Int8WeightPerTensorFloat,
+    Uint8ActPerTensorFloat,
+)
 from torch import nn
 
 import gatewright
@@ -252,3 +257,30 @@ def test_ratio_that_is_no_number_of_steps(ratio):
     message = f"adder: a weight's step must be a whole number of the input's, not {ratio}."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         QuantAdderLinear(3, 2, weight_ratio=ratio)
+
+
+def test_weight_quantizers_of_other_kinds():
+    """Brevitas' own have scales of their own."""
+    message = (
+        "adder: weight_quant must give SharedScaleQuant, not {}: weights take the input's scale. Use "
+        "AdderWeightQuant or a subclass."
+    )
+    for quant, kind in ((None, "NoneType"), (Int8WeightPerTensorFloat, "RescalingIntQuant")):
+        with pytest.raises(InputError, match=f"^{re.escape(message.format(kind))}$"):
+            QuantAdderLinear(3, 2, weight_quant=quant)
+
+
+def test_brevitas_calibration():
+    """While Brevitas calibrates, layers compute in floats; then they take the scales that were found."""
+    torch.manual_seed(9)
+    quant = qnn.QuantIdentity(act_quant=Uint8ActPerTensorFloat, return_quant_tensor=True)
+    layer = QuantAdderLinear(5, 3, bias=True)
+    with torch.no_grad():
+        layer.bias.copy_(torch.arange(3))
+    net, x = nn.Sequential(quant, layer).eval(), torch.rand(400, 5) * 3
+    with torch.no_grad(), calibration_mode(net):
+        y = net(x)
+    want = -(x[:, None] - layer.weight.detach()).abs().sum(2) + torch.arange(3)
+    torch.testing.assert_close(y, want)
+    assert float(net[0](x).scale) == pytest.approx(3 / 255, rel=0.02)
+    assert 0 < (net.eval()(x) - want).abs().max() < 0.1
