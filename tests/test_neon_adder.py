@@ -1,14 +1,19 @@
 """Adder layers on ARM cores equal the reference: every way that distances add up, at every extreme."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
+import arm_bench
 from arm_bench import Batch, Case
 from gatewright.compiler.ir.graph import Const, Graph, Node, input_of
 from gatewright.compiler.ir.ops import Add, AdderConv2d, AdderMatMul, Threshold
 from gatewright.compiler.neon.isa import CORES
+from gatewright.compiler.neon.lower import lower
 from gatewright.compiler.neon.rules.adder_plan import Bounds, Plan, best_plan, count_passes, spans
 from gatewright.compiler.neon.rules.shapes import Shape
+from gatewright.compiler.neon.tuning import Tuning
 from gatewright.sim.qemu import by_function
 
 # bits, (height, width, channels), kernel, outputs, strides: runs with tails of 0, 3, 8, 9 and 11 bytes,
@@ -161,6 +166,25 @@ def test_passes_hold_what_their_lanes_do():
     assert (_plan("cortex-a76", 127, 1, 300).chain, _plan("cortex-a76", 127, 1, 300).blocks) == (2, 150)
     assert list(spans(40, 14)) == [(0, 2, 14), (28, 1, 12)]
     assert list(spans(3, 3)) == [(0, 1, 3)]
+
+
+@pytest.mark.parametrize("core", ["cortex-a9", "cortex-a72", "cortex-a76"])
+def test_ways_equal_the_reference(core, tmp_path, monkeypatch):
+    """Every way that tuning may take; three vectors of 6 bits add up in each."""
+    rng = np.random.default_rng(44)
+    x = input_of("x", (3, 5, 16), 0, 63)
+    node = Node(AdderConv2d(pads=(1, 1, 1, 1)), (x, _weights(rng, (3, 3, 16, 12), 0, 63, 1)))
+    case = _quantized(rng, x, node, False)
+    (layer,) = Tuning(case.graph, CORES[core]).layers()
+    assert len(layer.ways) == (16 if core == "cortex-a9" else 32)
+    given = iter(layer.ways)
+    lowered = partial(lower, core=CORES[core])
+    monkeypatch.setattr(
+        arm_bench, "lower", lambda graph, core: lowered(graph, ways={id(layer.output): next(given)})
+    )
+    batch = Batch([case] * len(layer.ways), core, tmp_path)
+    assert len({frozenset(p.functions.values()) for p in batch.programs}) > len(layer.ways) // 2
+    assert batch.differences() == {}
 
 
 def test_chains_hold_wherever_they_begin():

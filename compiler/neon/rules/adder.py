@@ -7,6 +7,8 @@ its lanes whatever their width. What lies beyond a run's end is masked to 0, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ...ir.graph import Node
@@ -18,7 +20,8 @@ from ..elementwise import Elements, Share
 from ..groups import Group
 from ..isa import Core
 from ..program import Storage
-from .adder_plan import LANES, Bounds, best_plan
+from ..ways import combined
+from .adder_plan import LANES, SETTINGS, Bounds, best_plan
 from .adder_tile import Registers
 from .gather import gathered
 from .products import Tile
@@ -26,6 +29,8 @@ from .rule import Rule
 from .shapes import Shape, in_rows, runs_of, shape_of
 
 _BITS = {"int8": 8, "int16": 16}
+# What tuning may try for pixels of a tile.
+_PIXELS = (1, 2, 3, 4)
 
 
 def _takes(context: Context, group: Group) -> bool:
@@ -45,6 +50,13 @@ def _codes(node: Node) -> Int:
 
 def _pads(node: Node) -> tuple[int, int, int, int]:
     return node.op.pads if isinstance(node.op, AdderConv2d) else (0, 0, 0, 0)
+
+
+def _ways(context: Context, group: Group):
+    """How distances add up; pixels and channels of a tile."""
+    if _takes(context, group):
+        chains = (0, 1, 2, 3) if context.core.dot else (-1, 0, 2, 3) if context.core.wide else (-1, 0)
+        yield from combined("adder", chain=chains, pixels=_PIXELS, width=(4, 8))
 
 
 def _wishes(context: Context, group: Group):
@@ -67,7 +79,7 @@ def _emit(context: Context, group: Group) -> None:
     if x.storage.dtype == "int8":
         shape = gathered(shape, context.core.dot) or shape
     elements = Elements(group, y.storage)
-    maker = _Distances(context.core, shape, x, elements)
+    maker = _Distances(context.core, shape, x, elements, {k: context.setting(group, k) for k in SETTINGS})
     first = 0
     for width, count in maker.channel_tiles():
         shares = [Share(elements, np.arange(count))]
@@ -92,7 +104,9 @@ def _operand(context: Context, node: Node) -> Tensor:
 class _Distances:
     """How a tile's sums are made."""
 
-    def __init__(self, core: Core, shape: Shape, x: Tensor, elements: Elements):
+    def __init__(
+        self, core: Core, shape: Shape, x: Tensor, elements: Elements, wanted: Mapping[str, int | None]
+    ):
         self.core, self.shape, self.storage = core, shape, x.storage
         self.bits = _BITS[x.storage.dtype]
         self.lanes = LANES[self.bits]
@@ -109,7 +123,7 @@ class _Distances:
         missing = (0, 0), (0, self.blocks * self.lanes - shape.length), (0, 0)
         blocks = np.pad(far, missing).reshape(shape.runs, self.blocks, self.lanes, shape.channels)
         bounds = Bounds(blocks, 2**self.bits - 1)
-        self.plan = best_plan(core, shape, bounds, self.bits, bool(fits))
+        self.plan = best_plan(core, shape, bounds, self.bits, bool(fits), wanted)
         self.name = "adder" + ("_low" if self.plan.low else "_wide" if self.bits > 8 else self._dot())
         self.lane, self.total = int(bounds.far.sum((0, 1)).max()), int(far.sum((0, 1)).max())
 
@@ -154,4 +168,4 @@ def _ends(storage: Storage) -> tuple[int, int]:
     return min(values) - storage.offset, max(values) - storage.offset
 
 
-ADDER = Rule(_emit, _takes, _wishes, fuses=True)
+ADDER = Rule(_emit, _takes, _wishes, fuses=True, name="adder", ways=_ways)

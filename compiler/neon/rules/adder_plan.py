@@ -6,7 +6,7 @@ lanes of 16 bits. Which sums fit follows from the weights: no |x - w| is larger 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from ..isa import Core
 from .shapes import Shape
 
+# Attributes of a plan that tuning may set.
+SETTINGS = ("chain", "pixels", "width")
 # Bits of operands, and lanes of a vector of them.
 LANES = {8: 16, 16: 8}
 # Vectors that are written out without a loop, and those of a loop's body. With 16 registers more would spill.
@@ -81,12 +83,16 @@ class Bounds:
         return None
 
 
-def best_plan(core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool) -> Plan:
-    """The plan with the fewest instructions.
+def best_plan(
+    core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool,
+    wanted: Mapping[str, int | None] | None = None,
+) -> Plan:  # fmt: skip
+    """The plan with the fewest instructions, by estimate.
 
     Args:
         bits: of the operands, 8 or 16.
         wraps: whether sums of 16 bits may wrap around, as the results fit them.
+        wanted: values of SETTINGS, of which None leaves the choice; all are left where no plan has them.
     """
     runs, blocks = bounds.far.shape[:2]
     wide = _wide(bounds, bits, wraps)
@@ -101,7 +107,9 @@ def best_plan(core: Core, shape: Shape, bounds: Bounds, bits: int, wraps: bool) 
     fit = [
         p for p in plans if _registers(p) <= core.registers and (p.width == 4 or p.width <= shape.channels)
     ]
-    return min(fit, key=lambda p: _cost(core, shape, p, runs, blocks))
+    set_ = {k: v for k, v in (wanted or {}).items() if v is not None}
+    chosen = [p for p in fit if all(getattr(p, k) == v for k, v in set_.items())]
+    return min(chosen or fit, key=lambda p: _cost(core, shape, p, runs, blocks))
 
 
 def _wide(bounds: Bounds, bits: int, wraps: bool) -> tuple[int, int]:
