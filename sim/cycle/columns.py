@@ -23,13 +23,14 @@ CHANNEL = _row(
     "free need writes lag place piece filled given offered"
 )
 
-# A unit; ``first_port`` is where the channels that it reads begin in ``ports``; those that it writes follow.
+# A unit; ``first_port`` is where the channels that it reads begin in ``ports``; those that it writes follow;
+# the last ``buffers`` of the former are buffered.
 # Source, sink and registers do nothing before ``freed``. Of pipelines, ``what`` and ``apart`` are tables of a
 # piece's steps; ``clock`` is the next step's enabled clock, ``off`` how much later real time is there, and
 # ``out_off`` how much where the last result left. ``head``, ``done`` and ``tail`` number results in a ring of
 # ``mask`` + 1 places: those that steps have passed, those that have left, and all.
 UNIT = _row(
-    "kind first_port inputs outputs ratio holds freed limit "
+    "kind first_port inputs outputs buffers ratio holds freed limit "
     "steps what apart latency spacing events event_base event_count "
     "position piece clock off out_off ring mask head done tail"
 )

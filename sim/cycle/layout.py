@@ -17,6 +17,7 @@ _TIMES = (
     ("fetched", "channels", "queue"),
     ("events", "units", "event_base"),
 )
+_PLACES = {column for _, _, column in _TIMES}
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Layout:
         self._pipeline(u, program)
         for n, buffer in zip(read, program.buffers, strict=True):
             if buffer is not None:
+                self.units[u]["buffers"] += 1
                 self._buffer(self.rows[n], buffer)
                 pieces = self.channels[n].beats // len(buffer.freed)
                 self.frees[u] = pieces * self.units[u]["events"]
@@ -193,6 +195,17 @@ class Layout:
         freed = np.empty(max(1, events.sum()), np.int64)
         return col.Arrays(units, rows, self.ports, self.table, *times, *rings, freed, gap, stall)
 
+    def frames_in(self, arrays: col.Arrays) -> int:
+        """Frames that there is room for."""
+        return len(arrays.pushed) // sum(c.beats for c in self.channels)
+
+    def cleared(self, arrays: col.Arrays) -> None:
+        """Forget all times; what has changed in ``rows`` counts, but for places of times."""
+        for rows, fresh in ((arrays.units, self.units), (arrays.channels, self.rows)):
+            for name in fresh.dtype.names:
+                if name not in _PLACES:
+                    rows[name] = fresh[name]
+
     def grown(self, old: col.Arrays, frames: int) -> col.Arrays:
         """The same with room for ``frames`` frames, which are more than there was room for."""
         new = self.arrays(frames, old.gap, old.stall)
@@ -201,11 +214,9 @@ class Layout:
             parts = np.split(getattr(old, times), starts[1:])
             for start, part in zip(places, parts, strict=True):
                 getattr(new, times)[start : start + len(part)] = part
-        for name in col.UNIT.names:
-            if name != "event_base":
-                new.units[name] = old.units[name]
-        for name in col.CHANNEL.names:
-            if name not in ("base", "queue"):
-                new.channels[name] = old.channels[name]
+        for rows, before in ((new.units, old.units), (new.channels, old.channels)):
+            for name in before.dtype.names:
+                if name not in _PLACES:
+                    rows[name] = before[name]
         new.ring_clock[:], new.ring_off[:] = old.ring_clock, old.ring_off
         return new

@@ -135,30 +135,26 @@ static void in_register(const arrays *a, unit *u) {
 // on no later step.
 
 // Lets results leave as far as there is room.
-static int results(const arrays *a, unit *u) {
+static void results(const arrays *a, unit *u) {
     channel *c = port(a, u, u->inputs);
-    int moved = 0;
     while (u->done < u->tail) {
         clocks clock = room(a, c);
-        if (clock == NONE) break;
+        if (clock == NONE) return;
         int64_t slot = u->ring + (u->done & u->mask);
         clock = later(clock, a->ring_clock[slot] + u->out_off);
         push(a, c, clock);
         u->out_off = a->ring_off[slot] = clock - a->ring_clock[slot];
         u->done++;
-        moved = 1;
     }
-    return moved;
 }
 
 // Fills the buffer of an input as far as there are beats and room for them.
-static int fill(const arrays *a, unit *u, channel *c) {
-    int moved = 0;
+static void fill(const arrays *a, unit *u, channel *c) {
     for (;;) {
         clocks clock = ready(a, c);
-        if (clock == NONE) return moved;
+        if (clock == NONE) return;
         int64_t freed = a->table[c->free + c->place] + c->piece * u->events;
-        if (freed >= u->event_count) return moved;
+        if (freed >= u->event_count) return;
         if (freed >= 0) clock = later(clock, a->events[u->event_base + freed] + c->lag);
         clock = later(clock, c->filled);
         pop(a, c, clock);
@@ -167,7 +163,6 @@ static int fill(const arrays *a, unit *u, channel *c) {
             c->place = 0;
             c->piece++;
         }
-        moved = 1;
     }
 }
 
@@ -178,9 +173,8 @@ static clocks operands(const arrays *a, unit *u, int32_t what) {
         clock = ready(a, port(a, u, (what & TAKES) - 1));
         if (clock == NONE) return NONE;
     }
-    for (int64_t n = 0; n < u->inputs; n++) {
-        channel *c = port(a, u, n);
-        if (c->free == NONE) continue;
+    for (int64_t n = 0; n < u->buffers; n++) {
+        channel *c = port(a, u, u->inputs - 1 - n);
         int64_t needed = a->table[c->need + u->position];
         if (needed < 0) continue;
         needed += u->piece * c->writes;
@@ -223,21 +217,23 @@ static void step(const arrays *a, unit *u, int32_t what) {
     u->clock += u->apart == NONE ? 1 : a->table[u->apart + u->position];
 }
 
-static void pipeline(const arrays *a, unit *u) {
-    for (int more = 1; more;) {
-        more = results(a, u);
-        for (int64_t n = 0; n < u->inputs; n++) {
-            channel *c = port(a, u, n);
-            if (c->free != NONE) more |= fill(a, u, c);
-        }
-        for (;;) {
-            int32_t what = a->table[u->what + u->position];
-            clocks clock = operands(a, u, what);
-            if (clock == NONE || !enabled(a, u, clock)) break;
-            step(a, u, what);
-            more = 1;
-        }
+// Makes steps as far as operands are there and the results before them have left.
+static int steps(const arrays *a, unit *u) {
+    int moved = 0;
+    for (;;) {
+        int32_t what = a->table[u->what + u->position];
+        clocks clock = operands(a, u, what);
+        if (clock == NONE || !enabled(a, u, clock)) return moved;
+        step(a, u, what);
+        moved = 1;
     }
+}
+
+static void pipeline(const arrays *a, unit *u) {
+    do {
+        results(a, u);
+        for (int64_t n = 0; n < u->buffers; n++) fill(a, u, port(a, u, u->inputs - 1 - n));
+    } while (steps(a, u));
 }
 
 static void advance(const arrays *a, unit *u) {

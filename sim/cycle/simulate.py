@@ -1,6 +1,5 @@
 """A design's token times, frame by frame until they repeat."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -9,19 +8,10 @@ from ...errors import InputError
 from ...hw.design import Design, Edge
 from . import columns as col
 from .layout import Layout, waits
-from .state import state, work_out
+from .state import settle, work_out
 
 # Frames that there is room for at first, where times are expected to repeat.
-_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """From frame ``start`` on, each comes ``clocks`` after the one ``frames`` before it."""
-
-    start: int
-    frames: int
-    clocks: int
+AT_ONCE = 4
 
 
 class Timing:
@@ -121,20 +111,10 @@ def simulate(
     layout = Layout(design)
     gap, stall = waits(gaps, "gaps"), waits(stalls, "stalls")
     free = gaps is None and stalls is None
-    room = min(frames, _AT_ONCE) if free else frames
+    room = min(frames, AT_ONCE) if free else frames
     arrays = layout.arrays(room, gap, stall)
     if not free:
         work_out(design, layout, arrays, frames)
         return Timing(design, frames, layout, arrays, frames, None)
-    seen: dict[bytes, tuple[int, int]] = {}
-    for done in range(1, frames + 1):
-        if done > room:
-            room = min(frames, 2 * room)
-            arrays = layout.grown(arrays, room)
-        work_out(design, layout, arrays, done)
-        clock, now = state(layout, arrays)
-        if now in seen:
-            start, before = seen[now]
-            return Timing(design, frames, layout, arrays, done, Cycle(start, done - start, clock - before))
-        seen[now] = (done, clock)
-    return Timing(design, frames, layout, arrays, frames, None)
+    arrays, worked, cycle = settle(design, layout, arrays, room, frames)
+    return Timing(design, frames, layout, arrays, worked, cycle)

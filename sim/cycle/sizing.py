@@ -7,7 +7,9 @@ from fractions import Fraction
 from ...errors import DeadlockError, InputError
 from ...hw.design import Design
 from ...hw.units.fifo import FIFO
-from .simulate import Timing, simulate
+from .layout import Layout, waits
+from .simulate import AT_ONCE, simulate
+from .state import settle
 
 _LEAST = 2
 # Frames in which times must have begun to repeat.
@@ -41,6 +43,30 @@ def keeps(design: Design, interval: Fraction | int) -> bool:
     return found is not None and found <= interval
 
 
+class _Trials:
+    """A design with its FIFOs made smaller, time and again."""
+
+    def __init__(self, design: Design, wanted: Fraction | int):
+        self._design, self._wanted = design, wanted
+        self._layout, self._room = Layout(design), AT_ONCE
+        free = waits(None, "")
+        self._arrays = self._layout.arrays(self._room, free, free)
+        self._channel = {c.place: n for n, c in enumerate(self._layout.channels)}
+
+    def enough(self, depths: Mapping[int, int]) -> bool:
+        """Whether frames take at most the clocks wanted."""
+        for place, depth in depths.items():
+            self._layout.rows["depth"][self._channel[place]] = depth
+        self._layout.cleared(self._arrays)
+        try:
+            arrays, done, cycle = settle(self._design, self._layout, self._arrays, self._room, _FRAMES)
+        except DeadlockError:
+            return False
+        if done > self._room:
+            self._arrays, self._room = arrays, self._layout.frames_in(arrays)
+        return cycle is not None and cycle.clocks <= self._wanted * cycle.frames
+
+
 def smallest_depths(design: Design, interval: Fraction | int | None = None) -> dict[int, int]:
     """The entries of the FIFO at each place with which frames take at most ``interval`` clocks; one entry
     less in any of them, and they take more or units wait for each other.
@@ -63,31 +89,29 @@ def smallest_depths(design: Design, interval: Fraction | int | None = None) -> d
         )
     depths = {n: i.p.DEPTH for n, i in enumerate(design.instances) if i.unit is FIFO}
     order = sorted(depths, key=lambda n: -depths[n] * design.instances[n].p.BITS)
-    settled = False
+    trials, settled = _Trials(design, wanted), False
     while not settled:
         before = dict(depths)
         for place in order:
-            depths[place] = _smallest(design, depths, place, timing, wanted)
+            depths[place] = _smallest(trials, depths, place)
         settled = depths == before
     return depths
 
 
-def _smallest(
-    design: Design, depths: Mapping[int, int], place: int, timing: Timing, wanted: Fraction | int
-) -> int:
+def _smallest(trials: _Trials, depths: Mapping[int, int], place: int) -> int:
     """The least entries at one place, the others as they are, of which one less would be too few."""
 
     def enough(depth: int) -> bool:
-        return keeps(resized(design, {**depths, place: depth}), wanted)
+        return trials.enough({**depths, place: depth})
 
     high = depths[place]
     if high == _LEAST or not enough(high - 1):
         return high
-    # What is never more than nearly full may as well be that much smaller.
-    spare = timing.occupancy(place) + 1
-    low, high = _LEAST - 1, high - 1
-    if low < spare < high and enough(spare):
-        high = spare
+    # Given depths are seldom far too large, so steps downward begin small.
+    high, step = high - 1, 1
+    while high - step >= _LEAST and enough(high - step):
+        high, step = high - step, 2 * step
+    low = max(high - step, _LEAST - 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)

@@ -1,5 +1,7 @@
 """Working token times out to the end of a frame, and what later frames depend on there."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...hw.design import Design
@@ -7,6 +9,41 @@ from . import columns as col
 from .deadlock import deadlock
 from .layout import Layout
 from .library import recurrences
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """From frame ``start`` on, each comes ``clocks`` after the one ``frames`` before it."""
+
+    start: int
+    frames: int
+    clocks: int
+
+
+def settle(
+    design: Design, layout: Layout, arrays: col.Arrays, room: int, frames: int
+) -> tuple[col.Arrays, int, Cycle | None]:
+    """Frame after frame until times repeat, or ``frames`` of them.
+
+    Args:
+        arrays: in which nothing is known yet, with room for ``room`` frames.
+    Returns:
+        The arrays, perhaps with more room, the frames worked out, and what repeats, if it does.
+    Raises:
+        DeadlockError: units wait for each other.
+    """
+    seen: dict[bytes, tuple[int, int]] = {}
+    for done in range(1, frames + 1):
+        if done > room:
+            room = min(frames, 2 * room)
+            arrays = layout.grown(arrays, room)
+        work_out(design, layout, arrays, done)
+        clock, now = _state(layout, arrays)
+        if now in seen:
+            start, before = seen[now]
+            return arrays, done, Cycle(start, done - start, clock - before)
+        seen[now] = (done, clock)
+    return arrays, frames, None
 
 
 def work_out(design: Design, layout: Layout, arrays: col.Arrays, frames: int) -> None:
@@ -22,7 +59,7 @@ def work_out(design: Design, layout: Layout, arrays: col.Arrays, frames: int) ->
         raise deadlock(design, layout, arrays, int(beats[layout.last]))
 
 
-def state(layout: Layout, arrays: col.Arrays) -> tuple[int, bytes]:
+def _state(layout: Layout, arrays: col.Arrays) -> tuple[int, bytes]:
     """Where whole frames have been worked out: the clock in which the last beat came in, and all that later
     times depend on, counted from there."""
     first = arrays.channels[layout.first]
