@@ -1,4 +1,5 @@
-"""Random joins of two tensors of few values, as quantized residual sums and gates come in.
+"""Random joins of two tensors of few values, as quantized residual sums and gates come in, and channels in
+another order.
 
 ``b`` is always a Builder.
 """
@@ -6,7 +7,22 @@
 import numpy as np
 
 from gatewright.compiler.ir.graph import Const, Node, Value
-from gatewright.compiler.ir.ops import Add, Lookup, Mul, Threshold
+from gatewright.compiler.ir.ops import (
+    Add,
+    AdderConv2d,
+    AdderMatMul,
+    Concat,
+    Conv2d,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Mul,
+    Reshape,
+    Slice,
+    Threshold,
+    Upsample,
+)
+from node_makers import narrow
 
 # Levels of each operand, as pairs are compared one by one; and its range, which tables have to hold.
 _LEVELS, _RANGE = 40, 200
@@ -26,6 +42,29 @@ def add_join(b) -> None:
     z = b.one_of(*others) if others and b.integer(0, 3) else _kept(b, Threshold(), x, _steps(b, x, 5))
     make = b.one_of(_residual, _residual, _gate, _pair_table)
     make(b, x, z)
+
+
+def add_order(b) -> None:
+    """All channels of a tensor in another order, by slices, and what may follow up to weights."""
+    x = b.pick(lambda v: narrow(v) and 2 <= v.type.shape[-1] <= 16)
+    if x is None:
+        return
+    order, whole, parts = b.rng.permutation(x.type.shape[-1]), x.type.shape[:-1], []
+    while len(order):
+        # At least two parts are joined.
+        count = 2 if len(order) > 1 + (not parts) and order[1] > order[0] else 1
+        step = int(order[1] - order[0]) if count == 2 else 1
+        op = Slice((*(0,) * len(whole), int(order[0])), (*whole, int(order[count - 1]) + 1),
+                   (*(1,) * len(whole), step))  # fmt: skip
+        parts.append(op(x))
+        order = order[count:]
+    _kept(b, Concat(len(whole)), *parts)
+    for op in b.one_of(
+        (), (Threshold,), (Mul, Lookup), (MaxPool, Threshold), (Upsample, Threshold), (Threshold, Reshape)
+    ):
+        b.add(op)
+    image = len(b.values[-1].type.shape) == 3
+    b.add(b.one_of(MatMul, AdderMatMul, *((Conv2d, AdderConv2d) if image else ())))
 
 
 def _kept(b, op, *operands: Value) -> Node:

@@ -6,7 +6,7 @@ Hypothesis draws the structure and one seed; numpy draws constants and inputs fr
 import numpy as np
 from hypothesis import strategies as st
 
-from branch_makers import add_join
+from branch_makers import add_join, add_order
 from gatewright.compiler.ir.boundary import InputEncoding, OutputDecoding
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph, Node
@@ -113,7 +113,7 @@ def graphs_with_inputs(draw) -> tuple[Graph, tuple[np.ndarray, ...]]:
     for _ in range(b.integer(0, 4)):
         kind = b.integer(0, 5)
         if kind == 5:
-            add_join(b)
+            b.one_of(add_join, add_join, add_order)(b)
             continue
         steps = b.one_of(*_MOTIFS) if kind > 2 else b.one_of(*_MORE_MOTIFS)
         for op in steps if kind else [b.one_of(*OPS) for _ in range(3)]:

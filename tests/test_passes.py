@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, seed
 
 from gatewright.compiler.ir.boundary import InputEncoding, plain_output
 from gatewright.compiler.ir.graph import Const, Graph, Input, input_of
@@ -20,6 +20,7 @@ from gatewright.compiler.ir.ops import (
     Mul,
     Pad,
     Reshape,
+    Slice,
     Threshold,
     Transpose,
     Upsample,
@@ -30,6 +31,7 @@ from gatewright.compiler.passes.pipeline import DEFAULT, run
 from strategies import graphs_with_inputs, run_through
 
 PASSES = tuple(dict.fromkeys(DEFAULT))
+_MOST_SEARCHES = 30
 
 
 def const(*values):
@@ -63,9 +65,11 @@ def test_passes_are_exact_and_idempotent():
                 assert np.array_equal(a, b), step.__name__
             assert step(after) is after, step.__name__
 
-    # Rare matches need more graphs than one search draws.
-    while not set(PASSES) <= set(matched) and matched.total() < 3000:
-        check()
+    # Rare matches need more graphs than one search draws; searches of one seed draw the same.
+    for number in range(_MOST_SEARCHES):
+        if set(PASSES) <= set(matched):
+            break
+        seed(number)(check)()
     assert {p.__name__ for p in PASSES} == {p.__name__ for p in matched}
 
 
@@ -132,6 +136,14 @@ def _beyond():
         input_of("y", (3, 3, 1), 2, 5), const([[[-1, 0, 1, 9]]]), name="padded"
     )
     return _graph(dense, padded)
+
+
+def _ordered():
+    """Outputs of two groups back in their places, in front of thresholds, a pool and a flatten."""
+    x = _image(4, 2, 2)
+    parts = (Slice((0, 0, a), (2, 2, b), (1, 1, s))(x) for a, b, s in ((1, 4, 2), (0, 1, 1), (2, 3, 1)))
+    y = MaxPool((2, 1))(_act(Concat(2)(*parts, name="order"), [0], [1], [2], [3]), name="pool")
+    return _graph(MatMul()(Reshape((8,))(y), rows(8, 2), name="fc"))
 
 
 def _signs():
@@ -207,6 +219,7 @@ EXAMPLES = {
     "absorb_transpose_into_matmul": _into_matmul,
     "conv_to_matmul": _conv_as_matmul,
     "clamp_adder_weights": _beyond,
+    "sink_channel_order": _ordered,
     "sink_reshape": lambda: _graph(_act(Reshape((1, 1, 2))(_linear()), [1, 2], [3, 4])),
     "sink_maxpool": lambda: _graph(_act(MaxPool((2, 2))(_image(), name="pool"), [1], [2])),
     "absorb_add_into_linear": lambda: _graph(Add()(_linear(), const(5), name="add")),

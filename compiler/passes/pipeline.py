@@ -27,6 +27,7 @@ from .propagate_constants import propagate_constants
 from .share_equal_nodes import share_equal_nodes
 from .simplify_lookup import simplify_lookup
 from .simplify_shapes import simplify_shapes
+from .sink_channel_order import sink_channel_order
 from .sink_maxpool import sink_maxpool
 from .sink_moves import sink_moves
 from .sink_reshape import sink_reshape
@@ -54,6 +55,7 @@ DEFAULT: tuple[Pass, ...] = (
     simplify_shapes,
     # Channels shuffled in front of what has only now become a product.
     absorb_transpose_into_matmul,
+    sink_channel_order,
     # Arithmetic: into the weights where it can go, else into the thresholds.
     clamp_adder_weights,
     absorb_add_into_linear,

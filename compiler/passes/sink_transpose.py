@@ -91,7 +91,8 @@ class _Sink:
         if len(perms) != 1:
             return None
         (perm,) = perms
-        computed = any(p and not _from_input(v) for v, p in data)
+        # Not for a transposed constant's sake: the next visit would undo it.
+        computed = any(p and not isinstance(v, Const) and not _from_input(v) for v, p in data)
         sources = []
         for value, own in data:
             if own is None and not isinstance(value, Const):
