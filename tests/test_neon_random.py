@@ -10,7 +10,7 @@ import arm_bench
 from arm_bench import Batch, Case
 from arm_graphs import case_of, cases, wide_graph
 from gatewright.compiler.ir.graph import Const, Graph, input_of
-from gatewright.compiler.ir.ops import OPS, Add, Conv2d, MatMul, Mul, Threshold
+from gatewright.compiler.ir.ops import OPS, Add, Conv2d, MatMul, Mul, ReduceSum, Threshold
 from gatewright.compiler.neon.isa import CORES
 
 SEED, COUNT = 4, 60
@@ -77,6 +77,8 @@ def found_cases():
     even = input_of("x", (3, 4, 5), -8, 7)
     yield "steps that fill a row", case(Conv2d((1, 2))(even, Const(rng.integers(-9, 9, (1, 1, 5, 6)))), even)
     yield "one image behind a border for one of its readers", read_twice()
+    grey = input_of("x", (9, 5, 1), -128, 127)
+    yield "the sum of an image of one channel", case(ReduceSum((0, 1))(grey), grey)
     image = input_of("x", (3, 5, 7), -128, 127)
     for m in (13, 14, 15, 29, 31):
         weights = Const(rng.integers(-127, 128, (3, 3, 7, m)))

@@ -71,7 +71,7 @@ def _reduce(context: Context, group: Group) -> None:
     x, result = context.tensor(node.inputs[0]), context.result(node)
     y = context.temporary(context.storage(node.type)) if any(result.storage.border) else result
     outer, count, inner = _middle(group)
-    if len(node.inputs[0].type.shape) == 3 and node.op.axes == (0, 1):
+    if inner > 1 and len(node.inputs[0].type.shape) == 3 and node.op.axes == (0, 1):
         (h, w, c), (row, pixel, _) = node.inputs[0].type.shape, strides(x.storage)
         _windows(context, x, x.storage.origin, y, (1, 1, c), (0, 0), ((h, w), (row, pixel)), False)
     elif inner > 1:
