@@ -8,7 +8,7 @@ from ..builder import const
 from ..elementwise import Elements
 from ..isa import Core, high, low
 from ..program import Storage
-from .shapes import BLOCK, Shape, even
+from .shapes import BLOCK, TILES, Shape, even
 
 # Blocks of a sum that are written out; of longer ones, blocks of a loop's body. With 16 registers more would
 # spill.
@@ -41,7 +41,7 @@ class Long:
 
     def pixels(self, width: int) -> int:
         """Pixels of a tile, as registers allow."""
-        return even(self.shape.pixels, {4: 11, 5: 15}) if self.core.wide else min(2, self.shape.pixels)
+        return even(self.shape.pixels, TILES) if self.core.wide else min(2, self.shape.pixels)
 
     def packed(self, first: int, width: int, count: int, elements: Elements):
         """Weights as they are read, and what the sums start from."""

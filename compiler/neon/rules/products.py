@@ -29,7 +29,7 @@ from .gather import gather, gathered
 from .long import Long
 from .low import Low, centre
 from .rule import Rule
-from .shapes import Shape, in_rows, runs_of, shape_of
+from .shapes import TILES, Shape, in_rows, runs_of, shape_of
 
 # What tuning may try for pixels of a tile.
 _PIXELS = {"dot": (2, 3, 4, 5, 6, 8), "long": (2, 3, 4, 5, 6), "low": (1, 2, 3, 4)}
@@ -110,7 +110,8 @@ def emit(context: Context, group: Group) -> None:
     if any(x.storage.border):
         top, left = (a - b for a, b in zip(x.storage.border[:2], pads[:2], strict=True))
         start = top * x.storage.row + left * x.storage.padded[2]
-    shape = in_rows(shape, y, context.setting(group, "rows"))
+    costs = TILES if context.core.wide else None
+    shape = in_rows(shape, y, context.setting(group, "rows"), costs)
     source, shape = shape, gathered(shape, context.core.dot, context.setting(group, "gather")) or shape
     elements = Elements(group, y.storage)
     maker = _maker(context, shape, x, elements)

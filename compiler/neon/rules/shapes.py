@@ -12,6 +12,8 @@ from ..context import Tensor
 from ..copies import strides
 
 BLOCK = 16
+# What a tile costs by its pixels, with 32 registers, as counted under qemu.
+TILES = {4: 11, 5: 14}
 # What a tile costs, and one whose pixels' rows are divided for.
 _PLAIN, _DIVIDED = 10, 11
 
@@ -65,15 +67,16 @@ def even(pixels: int, costs: dict[int, int]) -> int:
     return min(pixels, min(costs, key=lambda n: -(-pixels // n) * costs[n]))
 
 
-def in_rows(shape: Shape, y: Tensor, wanted: int | None = None) -> Shape:
+def in_rows(shape: Shape, y: Tensor, wanted: int | None = None, costs: dict[int, int] | None = None) -> Shape:
     """A flat product by rows of its result where that has a border: no pixel's row is divided for then.
 
-    ``wanted`` says whether, instead of an estimate.
+    ``wanted`` says whether, instead of an estimate from what a tile ``costs`` by its pixels, else of four.
     """
     if shape.rows > 1 or not any(y.storage.border):
         return shape
     h, w, _ = y.storage.type.shape
-    by_row, flat = (n * -(-pixels // 4) for n, pixels in ((h, w), (1, h * w)))
+    tiles = costs or {4: 1}
+    by_row, flat = (n * min(-(-p // k) * c for k, c in tiles.items()) for n, p in ((h, w), (1, h * w)))
     if by_row * _PLAIN > flat * _DIVIDED if wanted is None else not wanted:
         return shape
     return replace(shape, rows=h, pixels=w, row=w * shape.pixel)
