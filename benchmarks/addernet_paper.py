@@ -64,6 +64,8 @@ def measure(case: Case, store: Store, seeds: int, until: str, lenet: Lenet | Non
     routable = case.family == "ecp5"
     mapped = store.mapped(case.name, source, case.family)
     record: dict = {"key": source.key(case.family), "mapped": _figures(mapped, routable)}
+    if routable:
+        record["used"] = store.packed(mapped)
     if case.routed and STAGES.index(until) >= STAGES.index("route"):
         found = [store.route(mapped, seed) for seed in range(1, min(seeds, case.seeds) + 1)]
         record["routes"] = [asdict(r) for r in found if isinstance(r, Route)]

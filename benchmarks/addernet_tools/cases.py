@@ -9,12 +9,20 @@ BITS = (8, 4, 16)
 
 @dataclass(frozen=True)
 class Case:
-    """One design. ``whole``: the matrix-vector unit, not the array alone; ``seeds``: placements at most."""
+    """One design.
+
+    Attributes:
+        whole: the matrix-vector unit, not the array alone.
+        small: an array of 4 rows, which is routed quickly.
+        seeds: placements at most.
+        toggles: whether transitions are counted.
+    """
 
     name: str
     array: Array
     family: str
     whole: bool = False
+    small: bool = False
     seeds: int = 0
     toggles: bool = False
 
@@ -34,6 +42,7 @@ def _pe(lane: str, bits: int, family: str) -> int:
     return 8 if lane == "multiply_lut" and bits == 16 else 16
 
 
+_SEEDS = 5
 _LANES = {
     "xc7": ("adder", "minimum", "multiply_lut", "multiply_dsp"),
     "ecp5": ("adder", "multiply_lut", "multiply_dsp"),
@@ -47,10 +56,17 @@ def _cases(bits: int) -> list[Case]:
             for whole in (False, True):
                 a = Array(lane, bits, _pe(lane, bits, family))
                 name = f"{bits}-{lane}-{'unit' if whole else 'array'}-{family}"
-                seeds = (5 if bits == 8 and not whole else 1) if family == "ecp5" else 0
+                seeds = (_SEEDS if bits == 8 and not whole else 1) if family == "ecp5" else 0
                 toggles = not whole and not (family == "xc7" and a.kind.dsp)
-                found.append(Case(name, a, family, whole, seeds, toggles))
+                found.append(Case(name, a, family, whole, False, seeds, toggles))
     return found
 
 
-CASES = tuple(case for bits in BITS for case in _cases(bits))
+def _small_cases() -> list[Case]:
+    return [
+        Case(f"8-{lane}-small-ecp5", Array(lane, 8, pe=4), "ecp5", small=True, seeds=_SEEDS, toggles=True)
+        for lane in _LANES["ecp5"]
+    ]
+
+
+CASES = (*(case for bits in BITS for case in _cases(bits)), *_small_cases())

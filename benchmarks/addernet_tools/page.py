@@ -1,6 +1,7 @@
 """The page of addernet_paper.py."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from statistics import median
 
@@ -8,7 +9,7 @@ from .arrays import Array
 from .cases import BITS, CASES, Case
 from .flow import ASKED_MHZ
 from .operands import FRAMES, INPUTS, OUTPUTS
-from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, UNITS
+from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
 
 _REFERENCE = "multiply_lut"
 
@@ -28,13 +29,14 @@ def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str,
         f"Measured on earlier sources: {', '.join(old)}.\n" if old else "",
         _bars(records),
         "## Arrays on xc7, Yosys\n\n" + _mapped(records, False),
-        "## Arrays on ECP5, routed\n\n" + _routed(records, False),
+        "## Arrays on ECP5, routed\n\n" + _routed(_found(records, "ecp5", False)),
+        SMALL + _routed(_found(records, "ecp5", False, True)),
         POWER.format(frames=FRAMES, inputs=INPUTS, outputs=OUTPUTS) + _toggles(records),
         UNITS
         + "### xc7, Yosys\n\n"
         + _mapped(records, True)
         + "\n### ECP5, routed\n\n"
-        + _routed(records, True),
+        + _routed(_found(records, "ecp5", True)),
         "## LeNet-5 on MNIST\n\n" + _section(sections.get("lenet")),
         "## ARM\n\n" + _section(sections.get("arm")),
         BESIDE,
@@ -57,12 +59,13 @@ def _table(columns, rows) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _found(records: Mapping[str, dict], family: str, whole: bool) -> list[tuple[Case, dict]]:
+def _found(
+    records: Mapping[str, dict], family: str, whole: bool, small: bool = False
+) -> list[tuple[Case, dict]]:
     """Cases that were measured, in order of width."""
     cases = [c for bits in BITS for c in CASES if c.array.bits == bits]
-    return [
-        (c, records[c.name]) for c in cases if c.family == family and c.whole == whole and c.name in records
-    ]
+    wanted = [c for c in cases if (c.family, c.whole, c.small) == (family, whole, small)]
+    return [(c, records[c.name]) for c in wanted if c.name in records]
 
 
 def _lanes(a: Array) -> int:
@@ -103,38 +106,33 @@ def _mapped(records: Mapping[str, dict], whole: bool) -> str:
     return _table(columns, rows)
 
 
-def logic_cells(record: dict) -> int | None:
-    """TRELLIS_COMB of what is measured: as routed, less the LUTs of the shift registers around it."""
-    if not record.get("routes"):
-        return None
-    return record["routes"][0]["used"]["TRELLIS_COMB"] - round(record["mapped"]["around"]["lut"])
+def _cells(record: dict) -> int:
+    """TRELLIS_COMB of what is measured: as packed, less the LUTs of the shift registers around it."""
+    return record["used"]["TRELLIS_COMB"] - round(record["mapped"]["around"]["lut"])
 
 
-def _comb(case: Case, record: dict) -> float | None:
+def _comb(case: Case, record: dict) -> float:
     """Logic cells per lane."""
-    cells = logic_cells(record)
-    return cells and cells / _lanes(case.array)
+    return _cells(record) / _lanes(case.array)
 
 
 def _mhz(case: Case, record: dict) -> float | None:
     return median(r["mhz"] for r in record["routes"]) if record.get("routes") else None
 
 
-def _routed(records: Mapping[str, dict], whole: bool) -> str:
+def _routed(found: list[tuple[Case, dict]]) -> str:
     """nextpnr's figures."""
-    found = _found(records, "ecp5", whole)
     rows = []
     for case, record in found:
         got, a = record["mapped"], case.array
         rates = sorted(r["mhz"] for r in record.get("routes", ()))
-        cells = logic_cells(record)
-        rate = "-"
+        rate = "too large" if record.get("too_large") else "-"
         if rates:
             spread = f" ({rates[0]:.1f}-{rates[-1]:.1f}, {len(rates)})" if len(rates) > 1 else " (1)"
             rate = f"{median(rates):.1f}{spread}"
         rows.append(
-            (a.bits, a.kind.title, _lanes(a), f"{got['lut']:,.0f}", f"{cells:,}" if cells else "-",
-             f"{_comb(case, record):.1f}" if cells else "-", f"{got['ff']:,.0f}", f"{got['carry']:,}",
+            (a.bits, a.kind.title, _lanes(a), f"{got['lut']:,.0f}", f"{_cells(record):,}",
+             f"{_comb(case, record):.1f}", f"{got['ff']:,.0f}", f"{got['carry']:,}",
              f"{got['dsp']:g}", f"{got['bram']:g}", rate,
              _against(found, case, _comb), _against(found, case, _mhz))
         )  # fmt: skip
@@ -154,36 +152,28 @@ def _moving(record: dict, data: str, field: str) -> float | None:
 def _toggles(records: Mapping[str, dict]) -> str:
     """Transitions per tap, of all arrays whose netlists were simulated."""
     rows = []
-    for family in ("ecp5", "xc7"):
-        found = [(c, r) for c, r in _found(records, family, False) if r.get("toggles")]
+    for family, small in (("ecp5", False), ("ecp5", True), ("xc7", False)):
+        found = [(c, r) for c, r in _found(records, family, False, small) if r.get("toggles")]
         for case, record in found:
             for data in record["toggles"]:
                 a, once = case.array, record["toggles"][data]
                 figures = [_moving(record, data, f) for f in ("nets", "all_nets", "pins", "all_pins")]
                 shown = [f"{v / _lanes(a):.1f}" if v is not None else "-" for v in figures]
                 changes = [
-                    _against(found, case, lambda c, r, d=data, f=f: _per_lane(c, r, d, f))
+                    _against(found, case, partial(_per_lane, data, f))
                     for f in ("nets", "all_nets", "all_pins" if figures[3] is not None else "pins")
                 ]
-                rows.append(
-                    (
-                        family,
-                        a.bits,
-                        a.kind.title,
-                        data,
-                        *shown,
-                        f"{once['clock_pins'] / _lanes(a):.1f}",
-                        *changes,
-                    )
-                )
+                own = (family, a.bits, a.kind.title, _lanes(a), data)
+                rows.append((*own, *shown, f"{once['clock_pins'] / _lanes(a):.1f}", *changes))
     columns = (
-        "Family", "Bits", "Lanes", "Data", "Settled", "All", "Settled, by pins", "All, by pins", "Clocked FF",
-        "Settled against LUT multiplier", "All against it", "By pins against it",
+        "Family", "Bits", "Lanes", "Number", "Data", "Settled", "All", "Settled, by pins", "All, by pins",
+        "Clocked FF", "Settled against LUT multiplier", "All against it", "By pins against it",
     )  # fmt: skip
     return _table(columns, rows)
 
 
-def _per_lane(case: Case, record: dict, data: str, field: str) -> float | None:
+def _per_lane(data: str, field: str, case: Case, record: dict) -> float | None:
+    """Transitions per clock and lane."""
     moving = _moving(record, data, field)
     return moving and moving / _lanes(case.array)
 
@@ -191,19 +181,20 @@ def _per_lane(case: Case, record: dict, data: str, field: str) -> float | None:
 def _bars(records: Mapping[str, dict]) -> str:
     """What the table says in short, at 8 bits."""
     xc7, ecp5 = _found(records, "xc7", False), _found(records, "ecp5", False)
-    units = _found(records, "xc7", True)
+    units, small = _found(records, "xc7", True), _found(records, "ecp5", False, True)
     rows = []
     for name, found, figure, wanted in (
         ("LUT, array, xc7", xc7, _lut, "-77 %"),
         ("LUT, whole unit, xc7", units, _lut, "-75 %"),
-        ("Logic cells, array, ECP5 routed", ecp5, _comb, "-72 %"),
+        ("Logic cells, array, ECP5", ecp5, _comb, "-72 %"),
         ("Clock rate, array, ECP5 routed", ecp5, _mhz, "+16 %"),
-        ("Transitions, digits, settled, ECP5", ecp5,
-         lambda c, r: _per_lane(c, r, "digits", "nets"), "-60 %"),
-        ("Transitions, digits, with glitches, ECP5", ecp5,
-         lambda c, r: _per_lane(c, r, "digits", "all_nets"), ""),
+        ("Clock rate, array of 4 rows, ECP5 routed", small, _mhz, "+16 %"),
+        ("Transitions, LeNet-5, settled, ECP5", ecp5, partial(_per_lane, "LeNet-5", "nets"), "-60 %"),
+        ("Transitions, LeNet-5, with glitches, ECP5", ecp5, partial(_per_lane, "LeNet-5", "all_nets"), ""),
+        ("The same, array of 4 rows", small, partial(_per_lane, "LeNet-5", "all_nets"), ""),
+        ("Transitions, LeNet-5, settled, xc7", xc7, partial(_per_lane, "LeNet-5", "nets"), "-60 %"),
     ):  # fmt: skip
-        at8 = [c for c, _ in found if c.array.bits == 8 and c.array.kind.adds]
-        best = min(at8, key=lambda c: figure(*next(p for p in found if p[0] is c)) or 0, default=None)
-        rows.append((name, _against(found, best, figure) if best else "", wanted))
+        at8 = [(figure(c, r) or 0, c) for c, r in found if c.array.bits == 8 and c.array.kind.adds]
+        best = min(at8, key=lambda one: one[0], default=None)
+        rows.append((name, (best and _against(found, best[1], figure)) or "not measured", wanted))
     return "## In short: adder against LUT multiplier, 8 bits\n\n" + _table(("", "Measured", "Aim"), rows)

@@ -11,8 +11,9 @@ from gatewright.errors import ToolError
 from gatewright.hw.flow import tools
 
 from .arrays import ARRAY, ROUTABLE, Array
+from .buses import buses, chain
 from .delays import read_sdf
-from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, buses, chain, circuit, text
+from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, circuit, text
 from .operands import Operands
 
 _PROGRAM = Path(__file__).parent / "toggles.cpp"
@@ -173,5 +174,5 @@ def _by_kind(part: Circuit, moves: dict, column: int, clocks: int, pins: bool) -
 def digest() -> str:
     """Changes when this measurement does."""
     here = Path(__file__).parent
-    files = (_PROGRAM, *(here / f"{name}.py" for name in ("power", "netlist", "delays", "operands")))
+    files = (_PROGRAM, *(here / f"{name}.py" for name in ("power", "netlist", "buses", "delays", "operands")))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
