@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tvm import tirx
-from tvm.ir import PointerType, PrimType
+from tvm.ir import PointerType, PrimType, StringImm
 
 # Buffers need a length; kernels index inside what the memory plan gives them.
 _UNBOUNDED = 2**31 - 1
@@ -66,6 +66,7 @@ class Kernel:
         self._head: list[tirx.Stmt] = []
         self._blocks: list[list[tirx.Stmt]] = [[]]
         self._count = 0
+        self._imported: str | None = None
         self._range = tirx.Var("begin", index), tirx.Var("end", index)
 
     def pointer(self, dtype: str) -> Pointer:
@@ -156,12 +157,18 @@ class Kernel:
         body = self._blocks.pop()
         self._blocks[-1].append(tirx.IfThenElse(condition, _sequence(body), None))
 
+    def needs(self, source: str) -> None:
+        """Functions in LLVM's own language that the kernel calls."""
+        self._imported = source
+
     def function(self) -> tirx.PrimFunc:
         """The finished function."""
         (body,) = self._blocks
-        return tirx.PrimFunc(
-            [*self._parameters, *self._integers, *self._range], _sequence([*self._head, *body])
-        )
+        whole = _sequence([*self._head, *body])
+        if self._imported is not None:
+            source = StringImm(self._imported)
+            whole = tirx.AttrStmt(tirx.IntImm("int32", 0), "pragma_import_llvm", source, whole)
+        return tirx.PrimFunc([*self._parameters, *self._integers, *self._range], whole)
 
 
 def _sequence(statements: list[tirx.Stmt]) -> tirx.Stmt:

@@ -13,6 +13,7 @@ from .requantize import LANE, NEVER, equals, line_through
 _CANDIDATES = 33
 # Exceptions a row may have, and instructions an element: of the test for a row that is searched, and of that.
 _MOST = 4
+_COLUMNS = [(plus, n - plus) for n in range(_MOST + 1) for plus in range(n, -1, -1)]
 _TEST, _SEARCH = 0.2, 100
 # Units in the last place by which a factor may lie outside what real numbers would allow.
 _ULPS = 3
@@ -29,7 +30,8 @@ class FloatScaling:
     Attributes:
         offset: int64, one per row of the thresholds.
         factor: float32, one per row.
-        wrong: int64 (rows, n): operands ``x + offset`` with another result; ``change``: what to add there.
+        wrong: int64 (rows, n): operands ``x + offset`` with another result; ``change``: what to add there in
+            every row, 1 or -1, int64 (n,).
         low, high: bounds of the result.
         searched: rows that nothing of this fits, ascending; ``steps``: their thresholds.
     """
@@ -57,7 +59,7 @@ class FloatScaling:
         """Results for integers ``x`` (..., C)."""
         v = x + self.offset
         y = _rounded(v, self.factor)
-        for place, change in zip(self.wrong.T, self.change.T, strict=True):
+        for place, change in zip(self.wrong.T, self.change, strict=True):
             y = y + np.where(v == place, change, 0)
         for row, steps in zip(self.searched, self.steps, strict=True):
             y[..., row] = self.low + np.searchsorted(steps, x[..., row], side="right")
@@ -76,19 +78,19 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> Floa
         return None
     low, high = reach or (np.full(len(t), x.lo), np.full(len(t), x.hi))
     rows = [_row(row, bias, lo, hi) for row, lo, hi in zip(t, low.tolist(), high.tolist(), strict=True)]
-    wanted = [_MOST + 1 if row is None else len(row[2]) for row in rows]
-    most = min(range(_MOST + 1), key=lambda n: _cost(n, sum(k > n for k in wanted), len(t)))
-    searched = [n for n, k in enumerate(wanted) if k > most]
+    wanted = [(_MOST + 1, 0) if row is None else _signs(row[2]) for row in rows]
+    most = min(_COLUMNS, key=lambda n: _cost(sum(n), sum(_beyond(k, n) for k in wanted), len(t)))
+    searched = [n for n, k in enumerate(wanted) if _beyond(k, most)]
     if len(t) == 1 and searched:
         return None
     for n in searched:
         rows[n] = 0, np.float32(0), []
     offsets, factors, exceptions = zip(*rows, strict=True)
-    wrong = np.full((len(t), most), NEVER, dtype=np.int64)
-    change = np.zeros_like(wrong)
+    wrong, change = np.full((len(t), sum(most)), NEVER, dtype=np.int64), np.repeat([1, -1], most)
     for n, each in enumerate(exceptions):
-        for i, (place, delta) in enumerate(each):
-            wrong[n, i], change[n, i] = place, delta
+        for sign in (1, -1):
+            places = [p for p, delta in each for _ in range(delta * sign)]
+            wrong[n, np.flatnonzero(change == sign)[: len(places)]] = places
     whole = FloatScaling(
         np.array(offsets, np.int64), np.array(factors, np.float32), wrong, change, bias, bias + t.shape[1],
         np.array(searched, np.int64), t[searched],
@@ -97,6 +99,16 @@ def float_scaling(t: np.ndarray, bias: int, x: Int, reach: Reach | None) -> Floa
     # ARMv7 rounds by adding a large number: products must stay below it.
     small = bool((np.abs(ends * whole.factor.astype(np.float64)) < _LARGEST).all())
     return whole if small and equals(whole, t, bias, (low, high)) else None
+
+
+def _signs(exceptions) -> tuple[int, int]:
+    """How many times a row's results become one more, and one less."""
+    return tuple(sum(max(delta * sign, 0) for _, delta in exceptions) for sign in (1, -1))
+
+
+def _beyond(wanted: tuple[int, int], most: tuple[int, int]) -> bool:
+    """Whether a row has more exceptions of a sign than there is room for."""
+    return wanted[0] > most[0] or wanted[1] > most[1]
 
 
 def _cost(most: int, searched: int, rows: int) -> float:

@@ -102,7 +102,7 @@ def _scaled(w: Writer, s: Scaling | FloatScaling | HalfScaling, x: Affine, chann
 def _halved(w: Writer, s: HalfScaling, x: Affine, channel, lanes: int) -> Affine:
     """High products cut to 16 bits, then shifted into bytes."""
     (_, offset), limit = fitting(Int(s.low, s.high)), 2**15 - 1
-    value = computed(w, x.shifted(s.offset, x.range), "int32", channel, lanes)
+    value = _shifted(w, s, x, channel, lanes)
     factor = w.channels(s.factor, "int32", channel, lanes)
     wide = max(lanes, 8)
     quads = [
@@ -130,7 +130,7 @@ def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
     isa = w.isa
     factor = w.channels(s.factor, "int32", channel, lanes)
     shift = w.channels(-s.shift, "int32", channel, lanes)
-    early = [w.channels(column, "int32", channel, lanes) for column in s.early.T]
+    early = [_quarters(w, column, channel, lanes) for column in s.early.T]
     multiply = isa.multiply_high if s.twice else isa.multiply_high_down
     quads = []
     for i in range(0, lanes, 4):
@@ -143,7 +143,7 @@ def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
         q = isa.shift_rounding(q, part(shift, i, 4)) if s.shift.any() else q
         for one in early:
             # The comparison's own mask is -1.
-            here = part(value, i, 4) == part(one, i, 4)
+            here = part(value, i, 4) == one[i // 4]
             q = q - tirx.Select(here, const(-1, "int32x4"), const(0, "int32x4"))
         quads.append(w.let(q))
     return quads
@@ -152,26 +152,33 @@ def _quads(w: Writer, s: Scaling, value, channel, lanes: int):
 def _float_quads(w: Writer, s: FloatScaling, value, channel, lanes: int):
     """SCVTF, FMUL and FCVTNS, and the exceptions."""
     factor = w.channels(s.factor, "float32", channel, lanes)
-    wrong = [w.channels(column, "int32", channel, lanes) for column in s.wrong.T]
-    # Where all that change do so by the same, the comparison's own mask is what is added.
-    change = [
-        const(int(c.sum() / np.abs(c).sum()), f"int32x{lanes}")
-        if np.abs(c).max() == 1 and abs(c.sum()) == np.abs(c).sum()
-        else w.channels(c, "int32", channel, lanes)
-        for c in s.change.T
-    ]
+    wrong = [_quarters(w, column, channel, lanes) for column in s.wrong.T]
     quads = []
     for i in range(0, lanes, 4):
         product = tirx.Cast("float32x4", part(value, i, 4)) * part(factor, i, 4)
         q = w.isa.round_to_even(product)
-        for place, delta in zip(wrong, change, strict=True):
-            here = part(value, i, 4) == part(place, i, 4)
-            q = q + tirx.Select(here, part(delta, i, 4), const(0, "int32x4"))
+        for place, change in zip(wrong, s.change.tolist(), strict=True):
+            # The comparison's own mask is -1.
+            here = part(value, i, 4) == place[i // 4]
+            mask = tirx.Select(here, const(-1, "int32x4"), const(0, "int32x4"))
+            q = q - mask if change > 0 else q + mask
         quads.append(w.let(q))
     if not len(s.searched):
         return quads
     whole = mended(w, s.searched, s.steps, s.low, value, joined(*quads), channel, lanes)
     return [part(whole, i, 4) for i in range(0, lanes, 4)]
+
+
+def _quarters(w: Writer, array: np.ndarray, channel, lanes: int) -> list:
+    """A constant's elements for every four lanes; parts of one load LLVM would compare at once, in bytes."""
+    width, pixels = lanes // w.pixels, w.pixels
+    if width < 4:
+        whole = w.channels(array, "int32", channel, lanes)
+        return [part(whole, i, 4) for i in range(0, lanes, 4)]
+    w.pixels = 1
+    found = [w.channels(array, "int32", channel + i, 4) for i in range(0, width, 4)]
+    w.pixels = pixels
+    return found * pixels
 
 
 def _shifted(w: Writer, s: Scaling | FloatScaling | HalfScaling, x: Affine, channel, lanes: int):

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..builder import const
 from ..elementwise import Elements
-from ..isa import Core, reinterpret, spread
+from ..isa import Core, part, reinterpret, spread
 from ..program import Storage
+from ..streams import BYTES, Stream
 from .shapes import BLOCK, Shape, even
 
 _QUAD = 4
@@ -60,13 +61,15 @@ class Dot:
             for p in range(pixels):
                 w.store(acc, p * width + 4 * v, bias)
         base = w.let(tile * (self.shape.runs * self.quads * _QUAD * width))
+        self.stream = Stream(w, pw, base) if width * _QUAD == BYTES else None
         bytes_ = self.quads * 4 * width
         one = self.shape.channels <= width or self.shape.runs == 1
         if one and self.shape.blocks <= _UNROLLED and self.shape.runs <= _RUNS:
             for run in range(self.shape.runs):
                 x, weights = px, pw
                 if run:
-                    x, weights = w.behind(px, run * self.shape.run), w.behind(pw, run * bytes_)
+                    x = w.behind(px, run * self.shape.run)
+                    weights = pw if self.stream else w.behind(pw, run * bytes_)
                 self._run(w, x, at, weights, base, acc, range(self.quads), vectors, pixels)
         else:
             self._looped(w, px, at, pw, base, acc, vectors, pixels)
@@ -78,7 +81,7 @@ class Dot:
         chunk, row = 4 * step, _QUAD * 4 * vectors  # quads written out, and bytes of one's weights
         pointers = [pw]
         if self.quads % (2 * chunk) == 0:
-            pointers.append(w.behind(pw, chunk * row))
+            pointers.append(pw if self.stream else w.behind(pw, chunk * row))
         bodies, rest = divmod(self.quads, chunk * len(pointers))
         with ExitStack() as stack:
             run = stack.enter_context(w.loop(w.size(self.shape.runs)))
@@ -97,14 +100,19 @@ class Dot:
 
     def _run(self, w, px, at, pw, weight, acc, quads: range, vectors: int, pixels: int) -> None:
         """Blocks written out: each vector of weights meets every pixel."""
-        lane = self.shape.pixel
         for block in range(quads.start, quads.stop, 4):
-            x = [w.load(px, at + (p * lane + block * 4), 16) for p in range(pixels)]
+            x = [w.load(px, at + (self.shape.behind(p) + block * 4), 16) for p in range(pixels)]
             quarters = [reinterpret(v, "int32x4") for v in x]
             for q in range(min(4, quads.stop - block)):
+                taken = self.stream.take() if self.stream else None
                 for v in range(vectors):
-                    weights = w.load(pw, weight + ((block + q) * vectors + v) * 16, 16)
+                    if taken is not None:
+                        weights = reinterpret(part(taken, 4 * v, 4), "int8x16")
+                    else:
+                        weights = w.load(pw, weight + ((block + q) * vectors + v) * 16, 16)
                     for p in range(pixels):
                         place = (p * vectors + v) * 4
                         byte = reinterpret(spread(quarters[p], q), "int8x16")
                         w.store(acc, place, w.isa.dot(acc.at(place, 4), weights, byte))
+                if taken is not None:
+                    self.stream.step([acc.at(p * 16, 16) for p in range(pixels)])

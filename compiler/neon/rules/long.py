@@ -100,7 +100,7 @@ class Long:
     def _block(self, w, px, at, pw, weight, acc, width: int, pixels: int, short: bool = False) -> None:
         """Sixteen bytes of every pixel times those of every channel; of a run's ``short`` end, eight."""
         isa = w.isa
-        x = [w.load(px, at + p * self.shape.pixel, 16) for p in range(pixels)]
+        x = [w.load(px, at + self.shape.behind(p), 16) for p in range(pixels)]
         for c in range(width):
             wc = w.load(pw, weight + c * BLOCK, 16)
             for p in range(pixels):

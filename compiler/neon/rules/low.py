@@ -180,7 +180,7 @@ class _Registers:
     """A tile's sums while they are made: one vector of bytes or words for each pixel and channel."""
 
     def __init__(self, maker: Low, w, px, pw, width: int, pixels: int):
-        self.chains, self.pixel = maker.chains, maker.shape.pixel
+        self.chains, self.behind = maker.chains, maker.shape.behind
         self.w, self.px, self.pw, self.width, self.pixels = w, px, pw, width, pixels
         self.element, self.lanes = ("int8", 16) if self.chains.passes else ("int16", 8)
         count = self.lanes * pixels * width
@@ -206,7 +206,7 @@ class _Registers:
 
     def _chain(self, at, weight, places) -> None:
         w, count = self.w, len(places)
-        x = [[w.load(self.px, at + (p * self.pixel + b), 16) for b in places] for p in range(self.pixels)]
+        x = [[w.load(self.px, at + (self.behind(p) + b), 16) for b in places] for p in range(self.pixels)]
         for c in range(self.width):
             for b in range(count):
                 taps = w.load(self.pw, weight + (b * self.width + c) * BLOCK, 16)

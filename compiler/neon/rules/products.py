@@ -29,7 +29,7 @@ from .gather import gather, gathered
 from .long import Long
 from .low import Low, centre
 from .rule import Rule
-from .shapes import TILES, Shape, in_rows, runs_of, shape_of
+from .shapes import TILES, Shape, at_once, in_rows, runs_of, shape_of
 
 # What tuning may try for pixels of a tile.
 _PIXELS = {"dot": (2, 3, 4, 5, 6, 8), "long": (2, 3, 4, 5, 6), "low": (1, 2, 3, 4)}
@@ -115,6 +115,8 @@ def emit(context: Context, group: Group) -> None:
     source, shape = shape, gathered(shape, context.core.dot, context.setting(group, "gather")) or shape
     elements = Elements(group, y.storage)
     maker = _maker(context, shape, x, elements)
+    if context.core.wide and maker.sums_dtype == "int32" and source is shape:
+        source = maker.shape = shape = at_once(shape)
     first = 0
     for width, count in maker.channel_tiles():
         shares = _shares(maker, elements, first, (width, count))
@@ -153,6 +155,8 @@ class Tile:
     def _pixels(self) -> int:
         """Pixels of a tile: those of the widest tiles may be set, their rest is what it is."""
         chosen = self.context.setting(self.group, "pixels") if self.first == 0 else None
+        if self.shape.line:
+            return self.shape.pixels
         return min(chosen, self.shape.pixels) if chosen else self.maker.pixels(self.width)
 
     def emit(
@@ -173,8 +177,7 @@ class Tile:
                 px = gather(w, px, row, source, shape)
             for share, (pw, pb) in zip(self.shares, tables, strict=True):
                 with ExitStack() as stack:
-                    turns = len(share.numbers)
-                    tile = stack.enter_context(w.loop(w.size(turns))) if turns > 1 else const(0, w.index)
+                    tile = self._turn(w, stack, len(share.numbers), tiles)
                     channel = w.let(share.at(w, tile) * self.width + self.first)
                     column = self._column(w, stack, tiles)
                     at = w.let(row * shape.row + column * shape.pixel)
@@ -184,7 +187,7 @@ class Tile:
                         places = [(row, column + p + i) for i in range(count)]
                         vector = w.let(joined(*sums[p : p + count]))
                         self.finish(w, share.elements, vector, channel, places, py, y, read, leaves)
-        self._add(w, shape.rows if shape.rows > 1 else tiles)
+        self._add(w, shape.rows if shape.rows > 1 else self.count if self._by_channels(tiles) else tiles)
 
     def _tables(self, w, x: Tensor, share: Share):
         """Pointers to the weights of a share's tiles, and to what their sums start from."""
@@ -199,10 +202,20 @@ class Tile:
         part = min(self.width * self.count / max(self.shape.channels, 1), 1.0)
         self.context.add(self.maker.name, w, trips, int(macs * part))
 
+    def _by_channels(self, tiles: int) -> bool:
+        """Whether the outermost loop, which threads share, runs over the tiles of channels."""
+        return self.shape.rows == tiles == len(self.shares) == 1
+
+    def _turn(self, w, stack: ExitStack, turns: int, tiles: int):
+        """The number of a tile of channels in its share."""
+        if self._by_channels(tiles):
+            return stack.enter_context(w.outer())
+        return stack.enter_context(w.loop(w.size(turns))) if turns > 1 else const(0, w.index)
+
     def _column(self, w, stack: ExitStack, tiles: int):
         """The tile's first pixel; the loop over them is entered on ``stack``. The last one may overlap."""
         shape = self.shape
-        if tiles == 1 and shape.rows > 1:
+        if (tiles == 1 and shape.rows > 1) or self._by_channels(tiles):
             return const(0, w.index)
         index = stack.enter_context(w.loop(w.size(tiles)) if shape.rows > 1 else w.outer())
         column = index * self.pixels

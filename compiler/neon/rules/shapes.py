@@ -12,6 +12,8 @@ from ..context import Tensor
 from ..copies import strides
 
 BLOCK = 16
+# Pixels that are a tile at once.
+_TILE = 4
 # What a tile costs by its pixels, with 32 registers, as counted under qemu.
 TILES = {4: 11, 5: 14}
 # What a tile costs, and one whose pixels' rows are divided for.
@@ -28,6 +30,7 @@ class Shape:
         runs, run: how many runs a sum has, and bytes from one to the next.
         length: bytes of a run.
         channels: of the output.
+        line: pixels of an image's row where all of a few rows are one tile's; 0 elsewhere.
     """
 
     rows: int
@@ -38,6 +41,13 @@ class Shape:
     run: int
     length: int
     channels: int
+    line: int = 0
+
+    def behind(self, pixel: int) -> int:
+        """Bytes of the input from a tile's first pixel to another."""
+        if not self.line:
+            return pixel * self.pixel
+        return pixel // self.line * self.row + pixel % self.line * self.pixel
 
     @property
     def blocks(self) -> int:
@@ -65,6 +75,13 @@ def shape_of(node: Node, x: Tensor) -> Shape:
 def even(pixels: int, costs: dict[int, int]) -> int:
     """A tile's pixels, of some numbers and what such a tile costs: the last tile overlaps the one before."""
     return min(pixels, min(costs, key=lambda n: -(-pixels // n) * costs[n]))
+
+
+def at_once(shape: Shape) -> Shape:
+    """The pixels of a small image as one tile."""
+    if shape.rows == 1 or not shape.row or shape.rows * shape.pixels > _TILE:
+        return shape
+    return replace(shape, rows=1, pixels=shape.rows * shape.pixels, line=shape.pixels)
 
 
 def in_rows(shape: Shape, y: Tensor, wanted: int | None = None, costs: dict[int, int] | None = None) -> Shape:
