@@ -13,6 +13,9 @@ from .units.sliding_window import out_size, ring_beats
 
 LEAST = 2
 _QUICK_DEPTH, QUICK_CLOCKS, _CLOCKS = 3, 1, 3  # gw_fifo: up to this depth it takes one clock, else three
+# Entries of a deep FIFO before a join beyond the most that waits: with one, 2 of 397 random networks lose a
+# clock or two in a few frames (docs/cycle-model.md), with two none.
+_SPARE = 2
 # From a beat's arrival in the line buffer through its registers and the FIFO behind it.
 _WINDOW_CLOCKS = 4
 
@@ -152,9 +155,9 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
         slow = [QUICK_CLOCKS if d <= _QUICK_DEPTH and w == QUICK_CLOCKS else _CLOCKS
                 for d, w in zip(deep, waits, strict=True)]  # fmt: skip
         if slow == waits:
-            # Where branches meet, a pipeline that stalled has kept its bubbles and holds fewer beats.
-            spare = len(deep) > 1
-            return [d + (spare and d > _QUICK_DEPTH) for d in deep], work.leaving(taken, interval)
+            # Where branches meet, pipelines that stalled have kept their bubbles and hold fewer beats.
+            spare = _SPARE if len(deep) > 1 else 0
+            return [d + spare * (d > _QUICK_DEPTH) for d in deep], work.leaving(taken, interval)
         waits = slow
 
 

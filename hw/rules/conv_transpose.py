@@ -136,7 +136,8 @@ def _lower(layer: Layer, fold: Fold) -> tuple[Instance, ...]:
     steps, units = _steps(layer.node), []
     if steps.used:
         kept = replace(layer, node=steps.used, name=f"{layer.name}_in", y=layer.x)
-        units += SLICES.lower(kept, Fold(fold.simd, fold.simd))
+        lanes = min(fold.simd, steps.used.type.shape[2])  # windows of more take pixels one by one
+        units += SLICES.lower(kept, Fold(lanes, lanes))
     units += CONV2D.lower(_convolution(layer), fold)
     if not steps.pixels and not steps.result:
         return tuple(units)
