@@ -75,9 +75,8 @@ def synthesize(
     _check("top module", top, _IDENTIFIER)
     for option in options:
         _check("synthesis option", option, _OPTION)
-    taken = [Path(file) for file in files]
-    if not portable:
-        taken = [twin(file.name, family) or file for file in taken]
+    given = [Path(file) for file in files]
+    taken = given if portable else [twin(file.name, family) or file for file in given]
     sources = [_bring(workdir, file) for file in taken]
     command = " ".join(filter(None, [flow.synth, flow.dsp if dsp else flow.no_dsp, *options]))
     script = workdir / "synth.ys"
