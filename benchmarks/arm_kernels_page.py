@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_HEAD = """# Multiplications per instruction on ARM, kernel by kernel
+_HEAD = """# Multiplications and distances per instruction on ARM, kernel by kernel
 
 Made by `benchmarks/arm_kernels.py --write`, which first compares each library's integers with the reference.
 Instructions are executed ones of a whole inference, counted under qemu {qemu}: borders, gathering, packing,
 sums, requantization and stores included.
 
-- **limit**: multiplications that the instructions of the kernel's inner sum do, without loads, requantization
-  and loops:
+- **MAC**: multiplications; in adder layers distances, |x - w|.
+- **limit**: those that the instructions of the inner sum do, without loads, requantization and loops:
 {limits}
 - Cortex-A53 takes the kernels of Cortex-A72, scheduled for its own pipeline.
 - Winograd's transformed weights are temporaries: beside the small tensors of a layer alone they often find no
@@ -26,6 +26,16 @@ The CNN of five 3x3 convolutions (32x32x3, 7.5 M multiplications) with all weigh
 too, of so many bits; the last layer has 8-bit weights. **bar**: what was asked for on Cortex-A72.
 
 | bits | core | M instr. | MAC/instr. | of its int8 | bar |
+|---|---|---|---|---|---|
+"""
+_ADDERS = """
+## Adder layers
+
+The same network with adder layers in the place of its convolutions, all codes unsigned; the last layer
+multiplies bytes. **of int8**: instructions beside the multiplying network's of 8 bits, which has Winograd's
+products on Cortex-A72 and SDOT on Cortex-A76. **bar**: what was asked for on Cortex-A72.
+
+| bits | core | M instr. | MAC/instr. | of int8 | bar |
 |---|---|---|---|---|---|
 """
 
@@ -46,10 +56,15 @@ LIMITS: Mapping[str, Limit] = {
     "bits": Limit("EOR, CNT, ADD: 128 in three", 128 / 3),
     "depthwise": Limit("SMLAL, 8 in one", 8),
     "depthwise_dot": Limit("SDOT with three taps in four bytes", 12),
+    "adder": Limit("SABAL and SABAL2, 8 in one", 8),
+    "adder_dot": Limit("SABD and UDOT, 16 in two", 8),
+    "adder_low": Limit("SABA of 16 bytes (at 5 to 7 bits UADALP behind every two or three)", 16),
+    "adder_wide": Limit("SABAL and SABAL2 of 16 bits, 4 in one", 4),
 }
 """By the kernels' kinds."""
 
 _BARS = {4: 0.6, 2: 0.45, 1: 0.2}
+_ADDER_BARS = {8: 1.2}
 _BARRED = "cortex-a72"
 
 
@@ -65,26 +80,29 @@ class Count:
     kernels: tuple[str, ...]
 
 
-def page(layers: Sequence[Count], networks: Sequence[Count], qemu: str) -> tuple[str, bool]:
+def page(
+    layers: Sequence[Count], networks: Sequence[Count], adders: Sequence[Count], qemu: str
+) -> tuple[str, bool]:
     """The page, and whether every bar is met."""
     used = dict.fromkeys(count.kernels[-1] for count in layers)
     limits = "\n".join(f"  - `{kind}`: {LIMITS[kind].words}" for kind in used)
     text = _HEAD.format(qemu=qemu, limits=limits) + "".join(map(_layer, layers)) + _NETWORK
     whole = {count.core: count.instructions for count in networks if count.bits == 8}
-    ratios = [(count, count.instructions / whole[count.core]) for count in networks]
-    met = all(ratio <= _BARS.get(c.bits, 1) for c, ratio in ratios if c.core == _BARRED)
-    return text + "".join(_network(*each) for each in ratios), met
+    met = True
+    for heading, counts, bars in (("", networks, _BARS), (_ADDERS, adders, _ADDER_BARS)):
+        text += heading
+        for count in counts:
+            ratio = count.instructions / whole[count.core]
+            bar = bars.get(count.bits) if count.core == _BARRED else None
+            met = met and (bar is None or ratio <= bar)
+            text += _row([count.bits, _core(count), *_figures(count), f"{ratio:.3f}", bar or "-"])
+    return text, met
 
 
 def _layer(count: Count) -> str:
     kind = count.kernels[-1]
     cells = [count.title, count.bits, _core(count), f"`{kind}`", *_figures(count), f"{LIMITS[kind].rate:.1f}"]
     return _row(cells)
-
-
-def _network(count: Count, ratio: float) -> str:
-    bar = _BARS.get(count.bits) if count.core == _BARRED else None
-    return _row([count.bits, _core(count), *_figures(count), f"{ratio:.3f}", bar or "-"])
 
 
 def _figures(count: Count) -> tuple[str, str]:
