@@ -13,6 +13,7 @@ from gatewright.hw.units.lanes import COUNTING
 from gatewright.hw.units.matrix_vector import (
     MATRIX_VECTOR,
     bias_memory,
+    booth_start,
     group_weight_memory,
     limit_start,
     minimum_start,
@@ -22,7 +23,19 @@ from gatewright.sim.rtl import Simulation, compile_rtl
 
 RTL = Path(__file__).parents[1] / "hw" / "rtl"
 BIPOLAR = Int(-1, 1, 2)
-LANES = ("multiply", "digits", "weight_sign", "xnor", "input_sign", "xnor6", "pair", "adder", "minimum")
+LANES = (
+    "multiply",
+    "digits",
+    "weight_sign",
+    "xnor",
+    "input_sign",
+    "xnor6",
+    "pair",
+    "adder",
+    "minimum",
+    "booth",
+)
+ADDERS = (7, 8)
 VECTORS = 5
 
 
@@ -66,7 +79,7 @@ class Case:
 
 def sums_of(lane: int, xs: np.ndarray, ws: np.ndarray) -> np.ndarray:
     """What the lanes add up of (VECTORS, groups, MW) and (groups, MW, MH), without biases."""
-    if lane >= 7:
+    if lane in ADDERS:
         return -np.abs(xs[..., None] - ws).sum(-2)
     return np.einsum("vgi,gij->vgj", xs, ws)
 
@@ -92,11 +105,13 @@ def make(
     w_bits, stored = w.bits, ws
     if lane == 6:  # two rows a multiplier, whose memory may need one bit more
         w_bits, stored = w.bits + 1, paired_weights(ws)
-    elif lane >= 7:
+    elif lane in ADDERS:
         w_bits = w.bits + (x.signed and not w.signed)
     memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar, w.signed or x.signed)}
     if lane == 8:  # part of its sums
         bias, start = True, minimum_start(ws, simd, x.bits, w_bits, x.signed) + b
+    elif lane == 9:
+        bias, start = True, booth_start(mw, x.bits, w_bits) + b
     else:
         start = b
     if bias:
@@ -119,7 +134,7 @@ def make_limited(seed: int, lane: int, shape, x: Int, w: Int, rom_style: int = 0
     random = np.random.default_rng([seed, lane, 7])
     sums = sums_of(lane, case.xs, case.ws)
     low, high = (f(case.ws * x.lo, case.ws * x.hi).sum(1).ravel() for f in (np.minimum, np.maximum))
-    if lane >= 7:
+    if lane in ADDERS:
         low, high = adder_bounds(x, case.ws.transpose(1, 0, 2).reshape(shape[0], -1), None, False)
     limits = random.integers(sums.min(0).ravel(), sums.max(0).ravel() + 2)
     outside = np.array([2**61, -(2**61)])[random.integers(0, 2, limits.size)]
@@ -128,6 +143,8 @@ def make_limited(seed: int, lane: int, shape, x: Int, w: Int, rom_style: int = 0
     start, bits = limit_start(limits, low, high, lane in COUNTING, shape[0])
     if lane == 8:
         start = start + minimum_start(case.ws, shape[3], x.bits, case.p.W_BITS, x.signed).ravel()
+    elif lane == 9:
+        start = start + booth_start(shape[0], x.bits, case.p.W_BITS)
     memory = bias_memory(start, shape[2], bits)
     case.params |= {"ACC_BITS": bits, "HAS_BIAS": 1, "TOP_BIT": 1, "BIAS": "b.mem"}
     case.memories["b.mem"] = memory.words, memory.bits
@@ -150,7 +167,7 @@ def random_shape(seed: int, lane: int):
         x = BIPOLAR
     if lane in (2, 3, 5):
         w = BIPOLAR
-    if lane >= 7:
+    if lane in ADDERS:
         w_bits = int(random.integers(1, 17))
         w = two_complement(w_bits) if x.signed else Int(0, 2**w_bits - 1)
     return random, shape, x, w

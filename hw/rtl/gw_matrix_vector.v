@@ -8,8 +8,8 @@
 // for the other rows it reads its buffer and takes nothing.
 // Latency, first beat in to first beat out: MW/SIMD + 3 + L clocks, plus 1 for LANE 1, where L is the
 // latency of the lane module: 1 + $clog2(SIMD), and for LANE 1 also (W_BITS+1)/2 - 1; for LANE 3,
-// 1 + $clog2(ceil(SIMD/4)); for LANE 5, 3 + $clog2(ceil(SIMD/18)); for LANE 8, 2 and 1 for SIMD above 2, 6,
-// 18, 54 and so on.
+// 1 + $clog2(ceil(SIMD/4)); for LANE 5, 3 + $clog2(ceil(SIMD/18)); for LANE 8, 2, and
+// for LANE 9, 1 + (W_BITS+1)/2, and for both 1 more for SIMD above 2, 6, 18, 54 and so on.
 //
 // WEIGHTS word n*(MW/SIMD)+s: for pe, for simd, the code of w[n*PE+pe][s*SIMD+simd] at bit
 // (pe*SIMD+simd)*W_BITS. BIAS word n: PE codes of ACC_BITS. Element 0 is in the lowest bits. The words of the
@@ -17,10 +17,12 @@
 //
 // LANE: 0 multiply, perhaps in DSP blocks; 1 multiply in LUTs; 2 weights {-1,+1}; 3 both {-1,+1};
 // 4 x {-1,+1}; 5 as 3, for LUTs of six inputs; 6 as 0, rows 2k and 2k+1 in one multiplication (PE is even);
-// 7 and 8 distances, where weights are two's complement only if x is, else unsigned; 8 for LUTs of six inputs.
+// 7 and 8 distances, where weights are two's complement only if x is, else unsigned; 8 for LUTs of six inputs;
+// 9 as 1, for LUTs of six inputs.
 // W_BITS is 1 for lanes 2, 3 and 5, X_BITS for 3, 4 and 5. For lane 6 the code of w[2k+1][i] holds 1 less
 // where w[2k][i] is negative. LANE 8 has a bias, to which MW/SIMD - sum_i v[j][i] is added: v is w, or of two's
-// complement w + 2**(B-1) with B the larger of X_BITS and W_BITS.
+// complement w + 2**(B-1) with B the larger of X_BITS and W_BITS. So has LANE 9, to which -MW*2**(B-1) is added,
+// B = X_BITS + 2*ceil(W_BITS/2).
 `default_nettype none
 
 module gw_matrix_vector #(

@@ -41,7 +41,7 @@ module gw_matrix_vector_fed #(
     localparam OPERANDS = LANE == 1 ? 4 : 3;
     localparam LANE_CLOCKS = LANE == 3 ? 1 + $clog2((SIMD + 3) / 4)
                            : LANE == 5 ? 3 + $clog2((SIMD + 17) / 18)
-                           : LANE == 8 ? 2 + (SIMD > 2 ? 1 : 0) + (SIMD > 6 ? 1 : 0) + (SIMD > 18 ? 1 : 0)
+                           : LANE == 8 || LANE == 9 ? (LANE == 9 ? (W_BITS + 1) / 2 + 1 : 2) + (SIMD > 2 ? 1 : 0) + (SIMD > 6 ? 1 : 0) + (SIMD > 18 ? 1 : 0)
                                + (SIMD > 54 ? 1 : 0) + (SIMD > 162 ? 1 : 0) + (SIMD > 486 ? 1 : 0)
                                + (SIMD > 1458 ? 1 : 0)
                            : 1 + $clog2(SIMD) + (LANE == 1 ? (W_BITS + 1) / 2 - 1 : 0);
@@ -56,6 +56,7 @@ module gw_matrix_vector_fed #(
                         : LANE == 5 ? 5 + $clog2((SIMD + 17) / 18)
                         : LANE == 4 ? W_BITS + $clog2(SIMD)
                         : LANE == 7 || LANE == 8 ? D_BITS + 1 + $clog2(SIMD)
+                        : LANE == 9 ? X_BITS + 2 * ((W_BITS + 1) / 2) + $clog2(SIMD)
                         : X_BITS + W_BITS + $clog2(SIMD);
 
     localparam COUNTS = LANE == 3 || LANE == 5;      // the lanes count equal bits
@@ -64,7 +65,7 @@ module gw_matrix_vector_fed #(
     initial begin
         if (MW % SIMD != 0) $display("gw_matrix_vector: SIMD must divide MW");
         if (MH % PE != 0) $display("gw_matrix_vector: PE must divide MH");
-        if (LANE < 0 || LANE > 8) $display("gw_matrix_vector: LANE must be 0 to 8");
+        if (LANE < 0 || LANE > 9) $display("gw_matrix_vector: LANE must be 0 to 9");
         if (LANE == 6 && PE % 2 != 0) $display("gw_matrix_vector: PE must be even for LANE 6");
     end
 
@@ -223,6 +224,13 @@ module gw_matrix_vector_fed #(
                     .sum(sum[i*SUM_BITS +: SUM_BITS]));
                 assign carry[i] = 1'b0;
             end
+        end else if (LANE == 9) begin : g_booth
+            for (i = 0; i < PE; i = i + 1) begin : g_row
+                gw_lane_booth #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
+                    .clk(clk), .ce(ce), .x(x), .w(w[i*SIMD*W_BITS +: SIMD*W_BITS]),
+                    .sum(sum[i*SUM_BITS +: SUM_BITS]));
+                assign carry[i] = 1'b0;
+            end
         end else begin : g_multiply
             for (i = 0; i < PE; i = i + 1) begin : g_row
                 gw_lane_multiply #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) dot (
@@ -241,7 +249,7 @@ module gw_matrix_vector_fed #(
     gw_accumulator #(
         .PE(PE),
         .SUM_BITS(SUM_BITS),
-        .SIGNED(COUNTS ? 0 : 1),
+        .SIGNED(COUNTS || LANE == 9 ? 0 : 1),
         .DOUBLE(DOUBLE ? 1 : 0),
         .CARRY(LANE == 6 ? 2 : HAS_CARRY ? 1 : 0),
         .ACC_BITS(ACC_BITS),

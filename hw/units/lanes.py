@@ -7,7 +7,7 @@ from .fabric import LUT6, adder, adders, product, tree
 from .ram import clog2
 
 LANE_MULTIPLY, LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, LANE_SIGN_X, LANE_XNOR6, LANE_PAIR = range(7)
-LANE_ADDER, LANE_MINIMUM = 7, 8
+LANE_ADDER, LANE_MINIMUM, LANE_BOOTH = 7, 8, 9
 COUNTING = (LANE_XNOR, LANE_XNOR6)  # lanes that add how many pairs of bits are equal
 
 
@@ -70,11 +70,13 @@ def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
 
 
 def _adder_row(p: SimpleNamespace, family: str) -> Resources:
-    """Differences and their signs; the first adders complement what they add."""
+    """Differences and their signs; the first adders complement what they add, for nothing in ECP5's twin, and
+    before a Xilinx carry chain one of two."""
     bits = max(p.X_BITS, p.W_BITS)
+    complements = 0 if family == "ecp5" else bits if family in LUT6 else 2 * bits
     pairs, rest = p.SIMD // 2, (p.SIMD + 1) // 2
     widths, ff = tree(rest, bits + 1, True)
-    first = pairs * (2 * bits + adder(bits + 1, family))
+    first = pairs * (complements + adder(bits + 1, family))
     lut = p.SIMD * adder(bits + 1, family) + first + adders(widths, family)
     return Resources(lut=lut, ff=p.SIMD * (bits + 1) + rest * (bits + 2) + ff)
 
@@ -110,9 +112,24 @@ def _minimum_row(p: SimpleNamespace, family: str) -> Resources:
     )
 
 
+def _booth_row(p: SimpleNamespace, family: str) -> Resources:
+    """A row of a product for each digit, in one LUT of six inputs a bit in the Xilinx twin, else about three;
+    what waits for a later digit is in shift registers of a LUT there."""
+    digits, six = (p.W_BITS + 1) // 2, family in LUT6
+    bits = p.X_BITS + 2 * digits
+    terms = _tree_three(p.SIMD, bits, family)
+    late = sum(3 * (d > 2) + 2 * (d > 2) for d in range(digits)) if six else 0
+    each = (p.X_BITS + 2) * digits * (1 if six else 3) + late
+    waiting = sum(p.X_BITS + 2 + 2 * d + 3 * min(d, 2 if six else d) for d in range(digits))
+    total = bits + clog2(p.SIMD)
+    return Resources(
+        lut=p.SIMD * each + terms.lut + adder(total, family), ff=p.SIMD * waiting + terms.ff + total
+    )
+
+
 _ROWS = (
     _multiply_row, _digit_row, _sign_row, _xnor_row, _sign_row, _xnor6_row, _pair_row, _adder_row,
-    _minimum_row,
+    _minimum_row, _booth_row,
 )  # fmt: skip
 
 

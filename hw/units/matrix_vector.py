@@ -11,6 +11,7 @@ from .fabric import LUT6, adder, rom
 from .lanes import (
     COUNTING,
     LANE_ADDER,
+    LANE_BOOTH,
     LANE_DIGITS,
     LANE_MINIMUM,
     LANE_SIGN_W,
@@ -26,7 +27,7 @@ from .ram import clog2, ram_resources
 # then share terms and sums. Measured with random weights.
 _CONSTANT = (
     (0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0), (0.9, 1.0),
-    (0.9, 1.0),
+    (0.9, 1.0), (0.9, 1.0),
 )  # fmt: skip
 # As in gw_lane_buffer.
 _REGISTER_BITS = 128
@@ -41,6 +42,8 @@ def _latency(p: SimpleNamespace) -> int:
         return p.MW // p.SIMD + 6 + clog2(-(-p.SIMD // 18))
     if p.LANE == LANE_MINIMUM:
         return p.MW // p.SIMD + 5 + levels_of_three(p.SIMD)
+    if p.LANE == LANE_BOOTH:
+        return p.MW // p.SIMD + 4 + (p.W_BITS + 1) // 2 + levels_of_three(p.SIMD)
     terms = -(-p.SIMD // 4) if p.LANE == LANE_XNOR else p.SIMD
     lane = 1 + clog2(terms)
     if p.LANE == LANE_DIGITS:
@@ -153,6 +156,11 @@ def minimum_start(w: np.ndarray, simd: int, x_bits: int, w_bits: int, signed: bo
     return w.shape[-2] // simd - (w - least).sum(-2)
 
 
+def booth_start(mw: int, x_bits: int, w_bits: int) -> int:
+    """What the biases of LANE 9 hold beside those wanted."""
+    return -mw << (x_bits + 2 * ((w_bits + 1) // 2) - 1)
+
+
 def bias_memory(b: np.ndarray, pe: int, acc_bits: int) -> Memory:
     """BIAS: integers ``b``, shape (MH,), modulo ``2**acc_bits``; ``pe`` divides MH; acc_bits <= 64."""
     return Memory(_pack(np.asarray(b, dtype=np.int64).reshape(-1, pe), acc_bits), pe * acc_bits)
@@ -199,8 +207,10 @@ MATRIX_VECTOR = Unit(
         "gw_matrix_vector_fed.v",
         "gw_accumulator.v",
         "gw_add_three.v",
+        "gw_booth_add.v",
         "gw_flip_add.v",
         "gw_lane_adder.v",
+        "gw_lane_booth.v",
         "gw_lane_minimum.v",
         "gw_minimum.v",
         "gw_minus_sum.v",

@@ -8,7 +8,7 @@ import pytest
 from gatewright.compiler.ir.types import Int
 from gatewright.hw.design import FAMILIES
 from gatewright.hw.units.matrix_vector import MATRIX_VECTOR, limit_start
-from matrix_vector_bench import BIPOLAR, LANES, check_timing, make_limited, random_shape
+from matrix_vector_bench import ADDERS, BIPOLAR, LANES, check_timing, make_limited, random_shape
 
 each_lane = pytest.mark.parametrize("lane", range(len(LANES)), ids=LANES.__getitem__)
 
@@ -37,15 +37,15 @@ def test_degenerate_folding(shape, lane):
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", [1, 3, 5, 7, 8], ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", [1, 3, 5, 7, 8, 9], ids=LANES.__getitem__)
 def test_groups_take_turns(lane):
     """Each vector meets the limits of its own matrix."""
-    x, w = (BIPOLAR, BIPOLAR) if lane in (3, 5) else (Int(0, 7), Int(0, 3) if lane >= 7 else Int(-4, 3))
+    x, w = (BIPOLAR, BIPOLAR) if lane in (3, 5) else (Int(0, 7), Int(0, 3) if lane in ADDERS else Int(-4, 3))
     case = make_limited(4, lane, (6, 4, 2, 3), x, w, groups=3)
     check_timing(case, case.compile())
 
 
-@pytest.mark.parametrize("lane", [0, 2, 5, 7, 8], ids=LANES.__getitem__)
+@pytest.mark.parametrize("lane", [0, 2, 5, 7, 8, 9], ids=LANES.__getitem__)
 def test_verilator_agrees(lane):
     _, *made = random_shape(3, lane)
     case = make_limited(3, lane, *made)
