@@ -29,6 +29,7 @@ class Lane:
         carry: whether a carry comes with the sum; else ``carry`` is 0.
         early: clocks that x comes before w.
         ahead: logic for all rows, as ``row``.
+        signed: whether the row's sum is two's complement.
         dsp: whether products may take DSP blocks.
         adds: whether the row's sum is -sum |x - w|, not sum x*w; then weights are unsigned.
         start: what the array's sums leave to the biases, from weights (K, M), SIMD and bits; (M,).
@@ -44,6 +45,7 @@ class Lane:
     early: int = 0
     ahead: str = ""
     dsp: bool = False
+    signed: bool = True
     adds: bool = False
     start: Callable[[np.ndarray, int, int], np.ndarray | int] = lambda w, simd, bits: 0
     fold: Mapping[str, bool] = field(default_factory=dict)
@@ -132,6 +134,16 @@ LANES = {
         ahead=_TRIPLES,
         fold={"dsp": False},
     ),
+    "multiply_booth": Lane(
+        "multiplier, LUTs, Booth",
+        _row("gw_lane_booth", ".X_BITS({x}), .X_SIGNED(0), .W_BITS({w})", carry=False),
+        lambda simd, x, w: x + 2 * ((w + 1) // 2) + clog2(simd),
+        lambda simd, w: (w + 1) // 2 + 1 + _threes(simd),
+        carry=False,
+        signed=False,
+        start=lambda w, simd, bits: -(len(w) << (bits + 2 * ((bits + 1) // 2) - 1)),
+        fold={"lut6": True},
+    ),
     "multiply_dsp": Lane(
         "multiplier, DSP blocks",
         _row("gw_lane_multiply", ".X_BITS({x}), .X_SIGNED(0), .W_BITS({w})", carry=False),
@@ -215,7 +227,7 @@ module {name} (
     wire [{pe}-1:0] carry;
 {no_carry}{ahead}{rows}
     gw_accumulator #(
-        .PE({pe}), .SUM_BITS({s}), .SIGNED(1), .CARRY({carry}), .ACC_BITS({acc})
+        .PE({pe}), .SUM_BITS({s}), .SIGNED({signed}), .CARRY({carry}), .ACC_BITS({acc})
     ) sums (
         .clk(clk), .rst(1'b0), .ce(ce), .soon(1'b0), .valid(valid), .first(first), .sum(sum), .carry(carry),
         .data(acc));
@@ -252,8 +264,8 @@ def array(a: Array) -> str:
     rows = "".join(a.kind.row.format(**fields, i=i) for i in range(a.pe))
     return _ARRAY.format(
         name=ARRAY, title=a.kind.title, **fields, x_msb=a.x_width - 1, w_msb=a.w_width - 1,
-        acc=a.acc_bits, acc_msb=a.acc_width - 1, carry=int(a.kind.carry), rows=rows,
-        ahead=a.kind.ahead.format(**fields),
+        acc=a.acc_bits, acc_msb=a.acc_width - 1, carry=int(a.kind.carry), signed=int(a.kind.signed),
+        rows=rows, ahead=a.kind.ahead.format(**fields),
         no_carry="" if a.kind.carry else f"    assign carry = {{{a.pe}{{1'b0}}}};\n",
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ def _pe(lane: str, bits: int, family: str) -> int:
 
 _SEEDS = 5
 _LANES = {
-    "xc7": ("adder", "minimum", "multiply_lut", "multiply_dsp"),
+    "xc7": ("adder", "minimum", "multiply_lut", "multiply_booth", "multiply_dsp"),
     "ecp5": ("adder", "multiply_lut", "multiply_dsp"),
 }
 

