@@ -5,7 +5,7 @@
 DIR holds MNIST's four .gz files. Everything trained or measured is kept in the work folder, so that a run
 that was stopped goes on where it was; delete the folder to start anew. The folder also gets the networks of
 8 bits, ``lenet_adder_int8.onnx`` and ``lenet_cnn_int8.onnx`` (QONNX), and their graphs, ``...graph.onnx``.
-An hour on one CPU core.
+About 20 minutes of one CPU core.
 """
 
 import argparse
