@@ -161,7 +161,8 @@ SMALL = operands.Operands(np.arange(24).reshape(3, 8) * 5 % 16, np.arange(32).re
 
 
 @pytest.mark.parametrize(
-    ("lane", "family"), [("adder", "ecp5"), ("minimum", "xc7"), ("multiply_lut", "ecp5")]
+    ("lane", "family"),
+    [("adder", "ecp5"), ("minimum", "xc7"), ("multiply_lut", "ecp5"), ("multiply_booth", "ecp5")],
 )
 def test_mapped_arrays_compute_their_layers(tmp_path, lane, family):
     """Netlists of 2 x 4 lanes of 4 bits give every sum of a small layer, as ``measure`` checks."""

@@ -142,7 +142,6 @@ LANES = {
         carry=False,
         signed=False,
         start=lambda w, simd, bits: -(len(w) << (bits + 2 * ((bits + 1) // 2) - 1)),
-        fold={"lut6": True},
     ),
     "multiply_dsp": Lane(
         "multiplier, DSP blocks",

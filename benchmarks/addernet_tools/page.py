@@ -52,6 +52,8 @@ def _section(given: dict | None) -> str:
 
 
 def _table(columns, rows) -> str:
+    if not rows:
+        return "Not part of this run.\n"
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

@@ -32,7 +32,7 @@ METHOD = """## What is measured
 
 SMALL = """### Arrays of 4 rows
 
-The same with PE = 4, 64 lanes: routed in a minute or two, where 256 multipliers take half an hour.
+The same with PE = 4, 64 lanes: routed in a minute or two, where 256 multipliers take ten to twenty.
 
 """
 
@@ -85,7 +85,8 @@ LIMITS = """## What cannot be compared
   accumulators; ours keep all bits. His adder takes two subtractors and a multiplexer.
 - The paper's clock rates and power are of whole accelerators on Xilinx parts. No free tool routes those, so
   rates here are of an ECP5 at speed grade 6.
-- Simulation without delays knows no glitches. Multipliers have more logic between registers and so more
-  glitches: leaving them out errs against the adder. With the routed delays both are there.
+- Simulation without delays knows no glitches. Both kinds of lane have a register behind every adder, so both
+  have few; the adder's share is the larger one, so leaving them out favours the adder. The columns *All* have
+  them.
 - Transitions are no watts: leakage and the clock tree are not in them. Both grow with the area in use.
 """
