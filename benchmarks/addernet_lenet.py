@@ -17,11 +17,14 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from addernet_tools.cases import CASES
 from gatewright import Options, compile_model
 from gatewright.errors import GatewrightError, InputError
 
 BOARD = "radiona_ulx3s_85f"
 IMAGES = 1000
+# Of the five layers: 28 x 28 x 25 x 6, 10 x 10 x 150 x 16, 400 x 120, 120 x 84, 84 x 10.
+TAPS = 416_520
 _HEADER = {"images": 16, "labels": 8}  # bytes of an idx file before its elements
 
 
@@ -31,25 +34,30 @@ class Version:
 
     title: str
     model: str
-    multipliers: str | None
+    multipliers: str
+    array: str  # the case of addernet_paper.py whose lanes its sums are made of
     interval: int = 1600
     clock_mhz: float = 75
 
 
 VERSIONS = {
-    "adder": Version("adder, no multiplier", "adder", "lut"),
-    "lut": Version("multiplier in LUTs", "cnn", "lut"),
+    "adder": Version("adder, no multiplier", "adder", "lut", "8-adder-small-ecp5"),
+    "lut": Version("multiplier in LUTs", "cnn", "lut", "8-multiply_lut-small-ecp5"),
     # 263 blocks at 1,600 clocks: the part has 156, and none takes two products of 8 bits.
-    "dsp": Version("multiplier in DSP blocks", "cnn", "dsp", interval=3200),
+    "dsp": Version("multiplier in DSP blocks", "cnn", "dsp", "8-multiply_dsp-small-ecp5", interval=3200),
 }
 COLUMNS = (
     "version", "RTL = integer graph", "accuracy", "clocks a frame", "clock asked, reached", "frames/s",
     "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
+    "transitions of the sums, million a frame",
 )  # fmt: skip
 TEXT = (
     "The whole network on chip, each layer a unit of its own, from one generator; weights "
     f"and thresholds in block RAM. {IMAGES:,} test images in the simulated RTL (Verilator); clock and "
-    "resources after routing on the ULX3S-85F (LFE5U-85F). No board was at hand."
+    "resources after routing on the ULX3S-85F (LFE5U-85F). No board was at hand. Transitions are those of "
+    f"registers and LUT outputs, glitches included, that a lane of the array of 4 rows makes a tap on "
+    f"LeNet-5's own data (below), times the network's {TAPS:,} taps: what is dynamic in its arithmetic, "
+    "without wires, memories and clocks."
 )
 
 
@@ -72,7 +80,20 @@ def images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return frames, found["labels"][:IMAGES].astype(np.int64)
 
 
-def row(title: str, report: dict) -> list[str]:
+def transitions(version: Version, records: Path | None) -> str:
+    """Millions a frame, from what addernet_paper.py counted on LeNet-5's data; a dash where it did not."""
+    file = records / f"{version.array}.json" if records else None
+    if file is None or not file.exists():
+        return "-"
+    counted = json.loads(file.read_text()).get("toggles", {}).get("LeNet-5")
+    if counted is None or "dsp" in version.multipliers:  # what moves inside a DSP block is not seen
+        return "-"
+    array = next(case.array for case in CASES if case.name == version.array)
+    moves = counted["all_nets"]["register"] + counted["all_nets"]["logic"]
+    return f"{moves / (array.pe * array.simd) * TAPS / 1e6:.1f}"
+
+
+def row(title: str, report: dict, moving: str) -> list[str]:
     """A line of the table."""
     used, timing = report["resources"]["total"], report["timing"]
     rtl = next(e for e in report["executors"] if e["name"] == "RTL (Verilator)")
@@ -81,7 +102,7 @@ def row(title: str, report: dict) -> list[str]:
         title, f"{rtl['equal']:,} of {rtl['inputs']:,}", f"{100 * rtl['accuracy']:.1f} %",
         f"{report['interval_clocks']:,}", f"{timing['asked_mhz']:g}, {timing['fmax_mhz']:g} MHz",
         f"{report['frames_per_second']:,.0f}", f"{used['lut']:,}", f"{sums:,}", f"{used['ff']:,}",
-        f"{used['bram']:g}", f"{used['dsp']:,}",
+        f"{used['bram']:g}", f"{used['dsp']:,}", moving,
     ]  # fmt: skip
 
 
@@ -93,6 +114,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with MNIST's test files")
     parser.add_argument("--work", type=Path, required=True, help="folder that takes the compiled networks")
     parser.add_argument("--only", choices=VERSIONS, nargs="*", default=list(VERSIONS))
+    parser.add_argument("--arrays", type=Path, help="addernet_paper.py's --work, for transitions")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -109,7 +131,7 @@ def main() -> int:
             compile_model(getattr(args, version.model), BOARD, folder, options)
         report = json.loads((folder / "report.json").read_text())
         good &= all(e["equal"] == e["inputs"] for e in report["executors"])
-        rows.append(row(version.title, report))
+        rows.append(row(version.title, report, transitions(version, args.arrays)))
     Console().print(*(" | ".join(cells) for cells in rows), sep="\n", markup=False)
     if args.json:
         args.json.write_text(json.dumps({"text": TEXT, "columns": COLUMNS, "rows": rows}, indent=2))
