@@ -11,6 +11,8 @@ from .flow import ASKED_MHZ
 from .operands import FRAMES, INPUTS, OUTPUTS
 from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
 
+DIGITS, BOOTH = "multiply_lut", "multiply_booth"
+
 
 def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str, dict]) -> str:
     """The results as Markdown.
@@ -72,20 +74,19 @@ def _lanes(a: Array) -> int:
     return a.pe * a.simd
 
 
-def _against(found: list[tuple[Case, dict]], case: Case, figure: Callable[[Case, dict], float | None]) -> str:
-    """By how much a case's figure per lane differs from that of the best LUT multiplier of its width, the one
-    of the fewest LUTs."""
+def _against(
+    found: list[tuple[Case, dict]],
+    case: Case,
+    figure: Callable[[Case, dict], float | None],
+    lane: str = DIGITS,
+) -> str:
+    """By how much a case's figure per lane differs from that of a multiplier of its width."""
     own = figure(*next((c, r) for c, r in found if c is case))
-    soft = [(_lut(c, r), figure(c, r), c) for c, r in found if _is_reference(c, case)]
-    best = min(soft, key=lambda one: one[0], default=None)
-    if best is None or best[2] is case or not own or not best[1]:
+    wanted = (lane, case.array.bits)
+    other = next((figure(c, r) for c, r in found if (c.array.lane, c.array.bits) == wanted), None)
+    if case.array.lane == lane or not own or not other:
         return ""
-    return f"{100 * (own / best[1] - 1):+.1f} %"
-
-
-def _is_reference(c: Case, case: Case) -> bool:
-    """Whether ``c`` multiplies in LUTs, at the width of ``case``."""
-    return not c.array.kind.adds and not c.array.kind.dsp and c.array.bits == case.array.bits
+    return f"{100 * (own / other - 1):+.1f} %"
 
 
 def _lut(case: Case, record: dict) -> float:
@@ -101,10 +102,12 @@ def _mapped(records: Mapping[str, dict], whole: bool) -> str:
         got, a = record["mapped"], case.array
         rows.append(
             (a.bits, a.kind.title, f"{got['lut']:,.0f}", f"{_lut(case, record):.1f}", f"{got['ff']:,.0f}",
-             f"{got['carry']:,}", f"{got['dsp']:g}", f"{got['bram']:g}", _against(found, case, _lut))
+             f"{got['carry']:,}", f"{got['dsp']:g}", f"{got['bram']:g}", _against(found, case, _lut),
+             _against(found, case, _lut, BOOTH))
         )  # fmt: skip
     columns = (
         "Bits", "Lanes", "LUT", "LUT a lane", "FF", "CARRY4", "DSP48", "BRAM36", "LUT against LUT multiplier",
+        "LUT against Booth",
     )  # fmt: skip
     return _table(columns, rows)
 
@@ -186,8 +189,9 @@ def _bars(records: Mapping[str, dict]) -> str:
     xc7, ecp5 = _found(records, "xc7", False), _found(records, "ecp5", False)
     units, small = _found(records, "xc7", True), _found(records, "ecp5", False, True)
     rows = []
-    for name, found, figure, wanted in (
+    for name, found, figure, wanted, *lane in (
         ("LUT, array, xc7", xc7, _lut, "-77 %"),
+        ("LUT, array, xc7, against Booth", xc7, _lut, "-77 %", BOOTH),
         ("LUT, whole unit, xc7", units, _lut, "-75 %"),
         ("Logic cells, array, ECP5", ecp5, _comb, "-72 %"),
         ("Clock rate, array, ECP5 routed", ecp5, _mhz, "+16 %"),
@@ -196,8 +200,9 @@ def _bars(records: Mapping[str, dict]) -> str:
         ("Transitions, LeNet-5, with glitches, ECP5", ecp5, partial(_per_lane, "LeNet-5", "all_nets"), ""),
         ("The same, array of 4 rows", small, partial(_per_lane, "LeNet-5", "all_nets"), ""),
         ("Transitions, LeNet-5, settled, xc7", xc7, partial(_per_lane, "LeNet-5", "nets"), "-60 %"),
+        ("The same, against Booth", xc7, partial(_per_lane, "LeNet-5", "nets"), "-60 %", BOOTH),
     ):  # fmt: skip
         at8 = [(figure(c, r) or 0, c) for c, r in found if c.array.bits == 8 and c.array.kind.adds]
         best = min(at8, key=lambda one: one[0], default=None)
-        rows.append((name, (best and _against(found, best[1], figure)) or "not measured", wanted))
+        rows.append((name, (best and _against(found, best[1], figure, *lane)) or "not measured", wanted))
     return "## In short: adder against LUT multiplier, 8 bits\n\n" + _table(("", "Measured", "Aim"), rows)

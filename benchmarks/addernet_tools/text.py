@@ -19,7 +19,8 @@ METHOD = """## What is measured
 - *Adder*: `gw_lane_adder`, or on LUTs of six inputs `gw_lane_minimum` with the sum of x that all rows share.
 - *Multiplier, LUTs*: `gw_lane_digit`, two bits of a weight at a time, 3x made once for all rows, one tree for
   each digit; on LUTs of six inputs also `gw_lane_booth`, a row of LUTs for each Booth digit. Both have a
-  register behind every adder, as the adder's lanes have. Percentages are against the one of the fewest LUTs.
+  register behind every adder, as the adder's lanes have. Percentages are against the former unless they say
+  Booth; the compiler uses the former.
   Yosys's own multiplier takes 153 LUTs a lane, so ratios against that would overstate the gain.
 - *Multiplier, DSP blocks*: `gw_lane_multiply`, a block and a register for each product.
 - Weights and activations are inputs, so nothing is a constant and nothing is optimised away.
