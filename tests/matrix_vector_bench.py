@@ -84,6 +84,15 @@ def sums_of(lane: int, xs: np.ndarray, ws: np.ndarray) -> np.ndarray:
     return np.einsum("vgi,gij->vgj", xs, ws)
 
 
+def own_start(lane: int, ws: np.ndarray, simd: int, x: Int, w_bits: int) -> np.ndarray | None:
+    """What the lane has in every bias, (groups, MH); None for lanes that need none."""
+    if lane == 8:
+        return minimum_start(ws, simd, x.bits, w_bits, x.signed)
+    if lane == 9:
+        return np.full((len(ws), ws.shape[2]), booth_start(ws.shape[1], x.bits, w_bits))
+    return None
+
+
 def make(
     seed: int,
     lane: int,
@@ -108,14 +117,10 @@ def make(
     elif lane in ADDERS:
         w_bits = w.bits + (x.signed and not w.signed)
     memories = {"w.mem": group_weight_memory(stored, pe, simd, w_bits, w.bipolar, w.signed or x.signed)}
-    if lane == 8:  # part of its sums
-        bias, start = True, minimum_start(ws, simd, x.bits, w_bits, x.signed) + b
-    elif lane == 9:
-        bias, start = True, booth_start(mw, x.bits, w_bits) + b
-    else:
-        start = b
+    own = own_start(lane, ws, simd, x, w_bits)
+    bias = bias or own is not None
     if bias:
-        memories["b.mem"] = bias_memory(start.ravel(), pe, acc_bits)
+        memories["b.mem"] = bias_memory((b if own is None else b + own).ravel(), pe, acc_bits)
     params = {
         "MW": mw, "MH": mh, "PE": pe, "SIMD": simd, "X_BITS": x.bits, "X_SIGNED": int(x.signed),
         "W_BITS": w_bits, "LANE": lane, "ACC_BITS": acc_bits, "ROM_STYLE": rom_style, "HAS_BIAS": int(bias),
@@ -141,10 +146,9 @@ def make_limited(seed: int, lane: int, shape, x: Int, w: Int, rom_style: int = 0
     limits = np.where(random.random(limits.size) < 0.2, outside, limits)
     limits[-1] = sums[-1, -1, -1]
     start, bits = limit_start(limits, low, high, lane in COUNTING, shape[0])
-    if lane == 8:
-        start = start + minimum_start(case.ws, shape[3], x.bits, case.p.W_BITS, x.signed).ravel()
-    elif lane == 9:
-        start = start + booth_start(shape[0], x.bits, case.p.W_BITS)
+    own = own_start(lane, case.ws, shape[3], x, case.p.W_BITS)
+    if own is not None:
+        start = start + own.ravel()
     memory = bias_memory(start, shape[2], bits)
     case.params |= {"ACC_BITS": bits, "HAS_BIAS": 1, "TOP_BIT": 1, "BIAS": "b.mem"}
     case.memories["b.mem"] = memory.words, memory.bits
