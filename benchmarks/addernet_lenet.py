@@ -115,6 +115,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder that takes the compiled networks")
     parser.add_argument("--only", choices=VERSIONS, nargs="*", default=list(VERSIONS))
     parser.add_argument("--arrays", type=Path, help="addernet_paper.py's --work, for transitions")
+    parser.add_argument("--note", action="append", default=[], help="a further paragraph of the page")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ def main() -> int:
         rows.append(row(version.title, report, transitions(version, args.arrays)))
     Console().print(*(" | ".join(cells) for cells in rows), sep="\n", markup=False)
     if args.json:
-        args.json.write_text(json.dumps({"text": TEXT, "columns": COLUMNS, "rows": rows}, indent=2))
+        args.json.write_text(json.dumps({"text": [TEXT, *args.note], "columns": COLUMNS, "rows": rows}, indent=2))
     return 0 if good else 1
 
 

@@ -247,7 +247,7 @@ def test_rows_share_multiplications_only_where_that_saves_blocks(bits, family):
 
 @pytest.mark.parametrize(("kind", "used"), [("lut", set()), ("dsp", {"", "fc", "hidden"})])
 def test_products_are_made_where_asked(kind, used):
-    """In LUTs or in DSP blocks only, whatever the board has room for; thresholds on a line are products too."""
+    """In LUTs or in DSP blocks only, whatever the board has room for; thresholds on a line multiply too."""
     x = input_of("x", (16,), 0, 15)
     weights = np.random.default_rng(3).integers(-7, 8, (2, 16, 16))
     hidden = MatMul()(x, Const(weights[0]), name="hidden")
