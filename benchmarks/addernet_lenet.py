@@ -135,7 +135,9 @@ def main() -> int:
         rows.append(row(version.title, report, transitions(version, args.arrays)))
     Console().print(*(" | ".join(cells) for cells in rows), sep="\n", markup=False)
     if args.json:
-        args.json.write_text(json.dumps({"text": [TEXT, *args.note], "columns": COLUMNS, "rows": rows}, indent=2))
+        args.json.write_text(
+            json.dumps({"text": [TEXT, *args.note], "columns": COLUMNS, "rows": rows}, indent=2)
+        )
     return 0 if good else 1
 
 
