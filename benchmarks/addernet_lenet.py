@@ -47,8 +47,8 @@ VERSIONS = {
     "dsp": Version("multiplier in DSP blocks", "cnn", "dsp", "8-multiply_dsp-small-ecp5", interval=3200),
 }
 COLUMNS = (
-    "version", "RTL = integer graph", "accuracy", "clocks a frame", "clock asked, reached", "frames/s at the clock reached",
-    "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
+    "version", "RTL = integer graph", "accuracy", "clocks a frame", "clock asked, reached",
+    "frames/s at the clock reached", "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
     "transitions of the sums, million a frame",
 )  # fmt: skip
 TEXT = (
@@ -101,8 +101,8 @@ def row(title: str, report: dict, moving: str) -> list[str]:
     return [
         title, f"{rtl['equal']:,} of {rtl['inputs']:,}", f"{100 * rtl['accuracy']:.1f} %",
         f"{report['interval_clocks']:,}", f"{timing['asked_mhz']:g}, {timing['fmax_mhz']:g} MHz",
-        f"{timing['fmax_mhz'] * 1e6 / report['interval_clocks']:,.0f}", f"{used['lut']:,}", f"{sums:,}", f"{used['ff']:,}",
-        f"{used['bram']:g}", f"{used['dsp']:,}", moving,
+        f"{timing['fmax_mhz'] * 1e6 / report['interval_clocks']:,.0f}", f"{used['lut']:,}", f"{sums:,}",
+        f"{used['ff']:,}", f"{used['bram']:g}", f"{used['dsp']:,}", moving,
     ]  # fmt: skip
 
 
