@@ -5,13 +5,15 @@
 Sets the rivals up in WORK: a Debian for arm64 that is only unpacked, and their wheels (needs apt-get, dpkg
 and the network once). Then runs them and what gatewright makes of the same file under the same simulated
 core. DIR (or the environment variable GATEWRIGHT_DATA) holds models/. What WORK holds of the rivals' counts
-is not measured again. The page has every network and core; ours is measured for those of --only and --cpus,
-core by core, and the page written after each. Exits with 1 where one misses its bar. An hour of one core,
-most of it for compiling ours.
+is not measured again. Ours is, for the networks of --only and the --cpus, core by core, and kept in WORK with
+the commit; the page, written after each, has every network and core as last measured. Exits with 1 where one
+misses its bar. An hour of one core, most of it for compiling ours.
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,12 +40,22 @@ def measure(network: Network, cpu: str, system: Sysroot, args: argparse.Namespac
         system, network.runtime, given, cpu, args.work / "counts" / f"{network.name}-{cpu}.json"
     )
     row = (network.title, cpu, network.runtime, macs(given.model), rival.mean, network.bar)
+    kept = args.work / "ours" / f"{network.name}-{cpu}.json"
     if not both:
-        return Row(*row)
+        return Row(*row, **json.loads(kept.read_text()) if kept.exists() else {})
     mine = ours(given, cpu)
     theirs = codes(given.model, rival.output)
     equal = sum(a == b for a, b in zip(mine.codes, theirs, strict=True))
-    return Row(*row, mine.instructions, f"{equal} of {len(theirs)}")
+    found = {"ours": mine.instructions, "equal": f"{equal} of {len(theirs)}", "commit": _commit()}
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(json.dumps(found))
+    return Row(*row, **found)
+
+
+def _commit() -> str:
+    """What is checked out, or nothing outside of a repository."""
+    command = ["git", "-C", str(PAGE.parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

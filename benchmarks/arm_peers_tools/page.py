@@ -20,9 +20,10 @@ its own, both under qemu-aarch64 {qemu} with the same `-cpu`, one thread.
 - The rivals read the core's own /proc/cpuinfo and choose their kernels by it, as they do on a board.
 - int8 and uint8 are the codes of activations (`quantize_static`, symmetric and not); weights are int8 per
   channel and random, on which the number of instructions does not depend.
+- **commit**: the one of gatewright that was measured.
 {unmeasured}
-| network | core | rival | M instr. | MAC/instr. | gatewright, M instr. | MAC/instr. | ratio | bar | equal |
-|---|---|---|---|---|---|---|---|---|---|
+| network | core | rival | M instr. | MAC/instr. | ours, M | MAC/instr. | ratio | bar | equal | commit |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 _UNMEASURED = "- A dash: not measured.\n"
 
@@ -31,7 +32,7 @@ _RIVALS = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime"}
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one core; ``ours`` and ``equal`` are None where not measured."""
+    """One network on one core; ``ours`` is None, ``equal`` and ``commit`` empty where not measured."""
 
     network: str
     cpu: str
@@ -41,6 +42,7 @@ class Row:
     bar: float
     ours: float | None = None
     equal: str = ""
+    commit: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -67,6 +69,6 @@ def _line(row: Row) -> str:
     )  # fmt: skip
     cells = [
         row.network, row.cpu.removeprefix("cortex-").upper(), _RIVALS[row.runtime], f"{row.rival / 1e6:.3f}",
-        f"{row.macs / row.rival:.1f}", *mine, f"{row.bar:g}", row.equal or "-",
+        f"{row.macs / row.rival:.1f}", *mine, f"{row.bar:g}", row.equal or "-", row.commit or "-",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |\n"
