@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dag_bench import CLOCKS, check, check_interval, compiled, designed
+from dag_bench import check, check_interval, compiled, designed
 from driver_models import ULX3S, saved
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import Add, Concat, Conv2d, MatMul, MaxPool, Mul, Reshape, Threshold
