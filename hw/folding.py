@@ -16,7 +16,8 @@ from .lower import FPGA
 from .rules.rule import Fold, Layer
 from .sharing import share_roms
 
-IN_LUTS, DSP_BLOCKS = MULTIPLIERS = ("lut", "dsp")
+DSP_BLOCKS = "dsp"
+MULTIPLIERS = ("lut", DSP_BLOCKS)
 _ROUNDS = 12
 # LUTs cost routing and place-and-route time as well: a 784-bit weight ROM in LUTs took nextpnr 13 minutes
 # where block RAM takes one, on a board that had both to spare.

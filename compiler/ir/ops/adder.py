@@ -8,7 +8,7 @@ import numpy as np
 from ..graph import Const, Value
 from ..op import Op, Work, require
 from ..types import Int, TensorType
-from .linear import check_bias, window_counts, windows
+from .linear import check_bias, check_dense, window_counts, windows
 
 # Differences of one column that are held at a time while evaluating.
 _CHUNK = 1 << 22
@@ -32,13 +32,7 @@ class AdderMatMul(Op):
     arity: ClassVar[tuple[int, int]] = (2, 3)
 
     def infer(self, x: Value, w: Value, *b: Value) -> TensorType:
-        require(isinstance(w, Const), "adder_matmul: the weights must be a constant")
-        require(
-            len(w.type.shape) == 2 and len(x.type.shape) >= 1 and w.type.shape[0] == x.type.shape[-1],
-            f"adder_matmul: weights must have shape ({x.type.shape[-1] if x.type.shape else '?'}, M) "
-            f"to match x, not {w.type.shape}",
-        )
-        bias = check_bias("adder_matmul", b, w.type.shape[1])
+        bias = check_dense("adder_matmul", x, w, b)
         return TensorType(
             (*x.type.shape[:-1], w.type.shape[1]),
             _range("adder_matmul", x.type.dtype, w.value, bias, False),

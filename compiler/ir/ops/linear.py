@@ -77,6 +77,17 @@ def check_bias(name: str, bias: tuple[Value, ...], columns: int) -> np.ndarray |
     return bias[0].value
 
 
+def check_dense(name: str, x: Value, w: Value, bias: tuple[Value, ...]) -> np.ndarray | None:
+    """``check_bias`` of a dense layer; raises GraphError unless w is a constant (K, M) for x (..., K)."""
+    require(isinstance(w, Const), f"{name}: the weights must be a constant")
+    require(
+        len(w.type.shape) == 2 and len(x.type.shape) >= 1 and w.type.shape[0] == x.type.shape[-1],
+        f"{name}: weights must have shape ({x.type.shape[-1] if x.type.shape else '?'}, M) "
+        f"to match x, not {w.type.shape}",
+    )
+    return check_bias(name, bias, w.type.shape[1])
+
+
 @dataclass(frozen=True)
 class MatMul(Op):
     """Matrix product with constant weights: ``y[..., m] = sum_k x[..., k] * w[k, m] + b[m]``.
@@ -93,13 +104,7 @@ class MatMul(Op):
     arity: ClassVar[tuple[int, int]] = (2, 3)
 
     def infer(self, x: Value, w: Value, *b: Value) -> TensorType:
-        require(isinstance(w, Const), "matmul: the weights must be a constant")
-        require(
-            len(w.type.shape) == 2 and len(x.type.shape) >= 1 and w.type.shape[0] == x.type.shape[-1],
-            f"matmul: weights must have shape ({x.type.shape[-1] if x.type.shape else '?'}, M) "
-            f"to match x, not {w.type.shape}",
-        )
-        bias = check_bias("matmul", b, w.type.shape[1])
+        bias = check_dense("matmul", x, w, b)
         check_magnitude("matmul", x.type.dtype, w.value)
         return TensorType(
             (*x.type.shape[:-1], w.type.shape[1]), sum_range(x.type.dtype, w.value, bias, False)

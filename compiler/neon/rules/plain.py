@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import numpy as np
@@ -135,6 +136,12 @@ def _conv_transpose(context: Context, group: Group) -> None:
 
 def _matmul(context: Context, group: Group) -> None:
     loops = _Loops(context, group)
+    macs = loops.node.op.work(*loops.node.inputs).macs
+    _dense(loops, lambda total, x, weight: total + x * weight, "matmul_plain", macs)
+
+
+def _dense(loops: _Loops, step: Callable, name: str, taps: int) -> None:
+    """Sums over the last axis, by ``step`` from the sum so far, an input and its weight."""
     node, w = loops.node, loops.w
     weights = node.inputs[1].value
     table = _table(loops, weights)
@@ -142,8 +149,9 @@ def _matmul(context: Context, group: Group) -> None:
     loops.put(_bias(loops, m))
     with w.loop(w.size(weights.shape[0])) as k:
         x = loops.value(loops.px, loops.x, loops.index(loops.x, (*outer, k)))
-        loops.put(loops.sum.at(0) + x * cast(table.at(k * weights.shape[1] + m), loops.element))
-    loops.finish(counters, "matmul_plain", node.op.work(*node.inputs).macs)
+        weight = cast(table.at(k * weights.shape[1] + m), loops.element)
+        loops.put(step(loops.sum.at(0), x, weight))
+    loops.finish(counters, name, taps)
 
 
 def _adder_loops(context: Context, group: Group) -> _Loops:
@@ -161,16 +169,8 @@ def _magnitude(value):
 
 def _adder_matmul(context: Context, group: Group) -> None:
     loops = _adder_loops(context, group)
-    node, w = loops.node, loops.w
-    weights = node.inputs[1].value
-    table = _table(loops, weights)
-    *outer, m = counters = loops.over(node.type.shape)
-    loops.put(_bias(loops, m))
-    with w.loop(w.size(weights.shape[0])) as k:
-        x = loops.value(loops.px, loops.x, loops.index(loops.x, (*outer, k)))
-        weight = cast(table.at(k * weights.shape[1] + m), loops.element)
-        loops.put(loops.sum.at(0) - _magnitude(w.let(x - weight)))
-    loops.finish(counters, "adder_plain", node.op.work(*node.inputs).adds // 2)
+    taps = loops.node.op.work(*loops.node.inputs).adds // 2
+    _dense(loops, lambda total, x, weight: total - _magnitude(loops.w.let(x - weight)), "adder_plain", taps)
 
 
 def _adder_conv(context: Context, group: Group) -> None:
