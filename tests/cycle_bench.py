@@ -1,4 +1,4 @@
-"""How the cycle model is held against RTL: every beat of every stream, in Icarus, and what FIFOs hold."""
+"""How the cycle model is held against RTL: every beat of every stream in a simulator, and what FIFOs hold."""
 
 import tempfile
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ _NOTE = '        if ({wire}_tvalid && {wire}_tready) $fwrite(log_file, "{number}
 
 
 class Watched:
-    """A design in Icarus whose streams are all watched; ``clocks`` are the last run's, by edge: those of all
+    """A design in a simulator whose streams are all watched; ``clocks`` are the last run's, by edge: those of all
     beats that moved until the last one out, and a few clocks more."""
 
-    def __init__(self, design: Design, folder: Path):
+    def __init__(self, design: Design, folder: Path, tool: str = "icarus"):
         self.design, self._folder = design, folder
         names = wires(design)
         notes = "".join(
@@ -43,6 +43,7 @@ class Watched:
         self._simulation = compile_rtl(
             "accelerator", [folder / "accelerator.v", *closure([text]).values()], {},
             design.input.bits, design.output.bits, memories=memory_files(design), workdir=folder,
+            tool=tool,
         )  # fmt: skip
         self.clocks: Mapping[Edge, np.ndarray] = {}
 

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
+
 from ...errors import DeadlockError, InputError
 from ...hw.design import Design
 from ...hw.units.fifo import FIFO
+from . import columns as col
 from .layout import Layout, waits
 from .simulate import AT_ONCE, simulate
 from .state import settle
@@ -53,18 +56,36 @@ class _Trials:
         self._arrays = self._layout.arrays(self._room, free, free)
         self._channel = {c.place: n for n, c in enumerate(self._layout.channels)}
 
-    def enough(self, depths: Mapping[int, int]) -> bool:
-        """Whether frames take at most the clocks wanted."""
-        for place, depth in depths.items():
-            self._layout.rows["depth"][self._channel[place]] = depth
+    def used(self, depths: Mapping[int, int], place: int) -> int | None:
+        """How many entries the FIFO at ``place`` uses, None where frames take more clocks than wanted."""
+        for other, depth in depths.items():
+            self._layout.rows["depth"][self._channel[other]] = depth
         self._layout.cleared(self._arrays)
         try:
             arrays, done, cycle = settle(self._design, self._layout, self._arrays, self._room, _FRAMES)
         except DeadlockError:
-            return False
+            return None
         if done > self._room:
             self._arrays, self._room = arrays, self._layout.frames_in(arrays)
-        return cycle is not None and cycle.clocks <= self._wanted * cycle.frames
+        if cycle is None or cycle.clocks > self._wanted * cycle.frames:
+            return None
+        return entries_used(arrays, self._channel[place])
+
+
+def entries_used(arrays: col.Arrays, n: int) -> int:
+    """The fewest entries of FIFO ``n``, of the same kind, with which all beats move in the same clocks.
+
+    With them, room is there in each clock in which a beat came, so the same times solve the recurrences.
+    """
+    row = arrays.channels[n]
+    count = row["popped_count"]
+    pushed = arrays.pushed[row["base"] :][:count]
+    if row["depth"] < col.QUICK:
+        left, least, extra = arrays.popped[row["base"] :][:count], _LEAST, 0
+    else:  # entries are those of the RAM and two registers
+        left, least, extra = arrays.fetched[row["queue"] :][:count], col.QUICK, 2
+    held = np.arange(1, count + 1) - np.searchsorted(left, pushed)
+    return max(least, int(held.max()) + extra)
 
 
 def smallest_depths(design: Design, interval: Fraction | int | None = None) -> dict[int, int]:
@@ -101,18 +122,20 @@ def smallest_depths(design: Design, interval: Fraction | int | None = None) -> d
 def _smallest(trials: _Trials, depths: Mapping[int, int], place: int) -> int:
     """The least entries at one place, the others as they are, of which one less would be too few."""
 
-    def enough(depth: int) -> bool:
-        return trials.enough({**depths, place: depth})
+    def used(depth: int) -> int | None:
+        return trials.used({**depths, place: depth}, place)
 
-    high = depths[place]
-    if high == _LEAST or not enough(high - 1):
-        return high
+    high, step, low = depths[place], 1, _LEAST - 1
     # Given depths are seldom far too large, so steps downward begin small.
-    high, step = high - 1, 1
-    while high - step >= _LEAST and enough(high - step):
-        high, step = high - step, 2 * step
-    low = max(high - step, _LEAST - 1)
+    while low == _LEAST - 1 and high > _LEAST:
+        tried = max(high - step, _LEAST)
+        found = used(tried)
+        if found is None:
+            low = tried
+        else:
+            high, step = found, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        found = used(middle)
+        low, high = (middle, high) if found is None else (low, found)
     return high
