@@ -37,9 +37,10 @@ class Timing:
 
     def clocks(self, edge: Edge) -> np.ndarray:
         """The clocks in which the beats of a stream move, int64 (frames, beats)."""
-        return self._all(self._worked_out(edge))
+        return self._all(self.worked_out(edge))
 
-    def _worked_out(self, edge: Edge) -> np.ndarray:
+    def worked_out(self, edge: Edge) -> np.ndarray:
+        """The clocks of a stream in the frames that were worked out, int64 (worked, beats)."""
         if edge.sink is not None and edge.sink.place in self._place:
             return self._pushed[self._place[edge.sink.place]]
         return self._popped[self._place[edge.source.place]]
