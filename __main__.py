@@ -112,10 +112,19 @@ def _add_compile(commands) -> None:
 def _add_run(commands) -> None:
     p = commands.add_parser("run", help="run a compiled network on an array")
     p.add_argument("folder", metavar="DIR", type=Path, help="what 'gatewright compile' wrote")
-    p.add_argument("--input", required=True, type=Path, metavar="X.npy", help="(N, ...) floats or integers")
+    p.add_argument(
+        "--input",
+        required=True,
+        type=Path,
+        metavar="X.npy",
+        help="(N, ...) floats or integers; or .npz with labels",
+    )
     p.add_argument("--output", required=True, type=Path, metavar="Y.npy", help="int64 (N, ...)")
     p.add_argument(
-        "--on", default="reference", metavar="EXECUTOR", help="reference, onnxruntime, rtl, icarus or arm"
+        "--on",
+        default="reference",
+        metavar="EXECUTOR",
+        help="reference, onnxruntime, rtl, icarus, cycle or arm",
     )
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.add_argument("--quiet", action="store_true", help="print nothing")
@@ -186,13 +195,13 @@ def _progress(quiet: bool):
 
 
 def _run(args) -> int:
-    from .driver.run import run_folder
+    from .driver.run import run_folder, told
 
     done = run_folder(args.folder, args.input, args.output, args.on)
     if args.json:
         print(json.dumps(done, indent=1))
     elif not args.quiet:
-        print(f"{done['frames']} frames on {done['executor']}: {args.output} {tuple(done['shape'])}")
+        print(told(done))
     return 0
 
 

@@ -1,5 +1,7 @@
 """Executors: ways to run a compiled network; all must give the same integers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +10,7 @@ import numpy as np
 from ..compiler.ir.evaluate import evaluate
 from ..compiler.ir.graph import Graph
 from ..errors import InputError
+from ..sim.cycle import simulate as cycle
 from ..sim.rtl import Simulation, Trace, compile_rtl
 from .arm_run import count, run_frames
 from .export import run_in_onnxruntime
@@ -25,17 +28,29 @@ class Timing:
 
 @dataclass(frozen=True)
 class Execution:
-    """Integers in the graph's layout, (N, *type.shape); timing, or instructions of one inference, where the
-    executor has them."""
+    """Integers in the graph's layout, (N, *type.shape); timing, each beat's clock, or instructions of one
+    inference, where the executor has them."""
 
     values: np.ndarray
     timing: Timing | None = None
     instructions: int | None = None
+    clocks: cycle.Timing | None = None
 
 
 def run_reference(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
     """The integer graph itself."""
     return Execution(evaluate(graph, frames)[0])
+
+
+def run_cycle(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
+    """The integer graph's values, and the clocks that the RTL would have them in, all frames back to back."""
+    design = project.design()
+    values = evaluate(graph, frames)[0]
+    if not len(frames):
+        return Execution(values)
+    clocks = cycle.simulate(design, len(frames))
+    ends, start = clocks.out_clocks[:, -1], int(clocks.in_clocks[0, 0])
+    return Execution(values, _rates(ends, start), clocks=clocks)
 
 
 def compile_simulation(
@@ -86,7 +101,12 @@ def run_on_arm(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
 
 def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
     ends = np.array(trace.out_clocks[interface.output.beats - 1 :: interface.output.beats])
-    latency = int(ends[0]) - trace.in_clocks[0] + 1
+    return _rates(ends[:frames], trace.in_clocks[0])
+
+
+def _rates(ends: np.ndarray, start: int) -> Timing:
+    """Latency and interval from the clock of each frame's last beat and of the first beat in."""
+    latency, frames = int(ends[0]) - start + 1, len(ends)
     if frames < 4:
         return Timing(latency, None)
     half = frames // 2
@@ -99,6 +119,7 @@ EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
     "onnxruntime": lambda project, graph, frames: Execution(run_in_onnxruntime(graph, frames)),
     "rtl": lambda project, graph, frames: run_rtl(project, graph, frames, "verilator"),
     "icarus": lambda project, graph, frames: run_rtl(project, graph, frames, "icarus"),
+    "cycle": run_cycle,
     "arm": run_on_arm,
 }
 

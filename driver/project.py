@@ -9,9 +9,10 @@ from typing import TypeVar
 from ..compiler.ir.graph import Graph
 from ..compiler.ir.io import load
 from ..compiler.ir.types import Int
-from ..errors import InputError
+from ..errors import InputError, LoweringError
 from ..hw.design import Design, Port, Stream
 from ..hw.store import Columns
+from .design_file import read_design
 
 TOP = "accelerator"
 EXAMPLE = "example"
@@ -122,6 +123,19 @@ class Project:
         )
         return _described(self.design_file, missing, _DESIGN_SCHEMA, _interface)
 
+    def design(self) -> Design:
+        """The hardware as the cycle model takes it: no memory holds anything.
+
+        Raises:
+            InputError: there is no hardware in the folder, or its description is damaged or of a compile
+                that wrote less.
+        """
+        missing = (
+            f"run: {self.root} holds no hardware (no {self.design_file.name}), so it has no clocks. "
+            "Compile for an FPGA with --until rtl or further, or run --on reference or arm."
+        )
+        return _described(self.design_file, missing, _DESIGN_SCHEMA, lambda d: read_design(d, _stream))
+
     def sources(self) -> list[Path]:
         """The accelerator's Verilog files, without the board's."""
         return [*sorted(self.rtl.glob("gw_*.v")), self.rtl / f"{TOP}.v"]
@@ -140,7 +154,7 @@ def _described(file: Path, missing: str, schema: str, read: Callable[[dict], _Re
         if data["schema"] != schema:
             raise ValueError(data["schema"])
         return read(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, LoweringError) as error:
         raise InputError(
             f"run: {file} must be a {schema} description, but is damaged ({error!r}). Compile again."
         ) from None
@@ -204,6 +218,9 @@ def describe_design(design: Design) -> str:
                 "layer": i.layer,
                 "params": {k: v if -(1 << 63) <= v < 1 << 63 else f"{v:#x}" for k, v in i.params.items()},
                 "interval_clocks": i.interval,
+                "repeats": i.repeats,
+                "inputs": [_describe_stream(s) for s in i.inputs],
+                "outputs": [_describe_stream(s) for s in i.outputs],
                 "reads": [_stream_name(design, source) for source in design.sources(n)],
             }
             for n, i in enumerate(design.instances)
