@@ -68,13 +68,9 @@ def test_printed_and_as_json(compiled, capsys):
     assert len(clocks["first_output"]) == len(clocks["last_output"]) == FRAMES
     assert main(called(compiled)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert (
-        lines[1]
-        == f"latency {clocks['latency']:,} clocks, then a frame every {clocks['interval']:,.10g} clocks"
-    )
-    assert lines[2] == (
-        f"frame 0: first beat out in clock {clocks['first_output'][0]:,}, last in {clocks['last_output'][0]:,}"
-    )
+    every, first, last = clocks["interval"], clocks["first_output"][0], clocks["last_output"][0]
+    assert lines[1] == f"latency {clocks['latency']:,} clocks, then a frame every {every:,.10g} clocks"
+    assert lines[2] == f"frame 0: first beat out in clock {first:,}, last in {last:,}"
     assert len(lines) == 6
 
 
@@ -148,7 +144,7 @@ def _with(key, value):
         _with("module", "gw_none"),
         _with("reads", ["nobody"]),
         _with("reads", ["input"]),
-        _with("name", "in_fifo"),
+        _with("name", "u00_conv2d_conv_border_fifo"),
         _with("outputs", []),
         _with("outputs", [{"range": [0, 1, 1], "lanes": 1, "beats": 0}]),
     ],
