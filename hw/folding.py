@@ -143,7 +143,7 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
         # Deep FIFOs take time to work out, so a folding that is too large without them stays without.
         for buffered in (False, True):
             design = share_roms(assemble(name, chain, folds, buffered), board.part.family)
-            need = _occupied(design.resources(board.part.family) + overhead, board.part.family)
+            need = occupied(design.resources(board.part.family) + overhead, board.part.family)
             over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
             if over:
                 break
@@ -154,7 +154,7 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
     raise FitError(_shortage(design, board, need, room, over, interval))
 
 
-def _occupied(need: Resources, family: str) -> Resources:
+def occupied(need: Resources, family: str) -> Resources:
     """What the router will see: an iCE40 flip-flop whose input is no LUT of its own takes a LUT's place."""
     return need + Resources(lut=_LONE_FF.get(family, 0.0) * need.ff)
 
