@@ -126,17 +126,22 @@ def _graph_stage(job: Job) -> None:
         save(job.graph, job.project.graph_file)
         (job.project.root / "graph.gw").write_text(to_text(job.graph))
         job.files |= {"graph": job.project.graph_file.name, "graph_text": "graph.gw"}
-    if len(job.graph.inputs) != 1 or len(job.graph.outputs) != 1:
-        raise InputError(
-            f"compile: a model must have 1 input and 1 output, not {len(job.graph.inputs)} and "
-            f"{len(job.graph.outputs)}. Cut it where one tensor enters and one leaves."
-        )
+    require_single(job.graph)
     if job.options.data:
         job.data = load_data(job.options.data, job.graph, job.options.frames)
     else:
         job.data = random_data(job.graph, job.options.frames or _RANDOM_FRAMES)
     with job.stage("reference", f"running the integer graph on {len(job.data.frames)} frames"):
         verify.against_source(job)
+
+
+def require_single(graph: Graph, command: str = "compile") -> None:
+    """Raise InputError unless one tensor enters the graph and one leaves it."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise InputError(
+            f"{command}: a model must have 1 input and 1 output, not {len(graph.inputs)} and "
+            f"{len(graph.outputs)}. Cut it where one tensor enters and one leaves."
+        )
 
 
 def _rtl_stage(job: Job) -> None:
@@ -181,14 +186,15 @@ _STAGES = {
 }
 
 
-def wanted_interval(options: Options, clock_mhz: float) -> int | None:
+def wanted_interval(options: Options, clock_mhz: float, command: str = "compile") -> int | None:
     """Clocks a frame may take, from --interval or --fps."""
     if options.fps is None:
         return options.interval
     interval = int(clock_mhz * 1e6 / options.fps)
     if interval < 1:
         raise InputError(
-            f"compile: --fps must be at most {clock_mhz * 1e6:.0f} at {clock_mhz:g} MHz, not {options.fps:g}"
+            f"{command}: --fps must be at most {clock_mhz * 1e6:.0f} at {clock_mhz:g} MHz, "
+            f"not {options.fps:g}"
         )
     return interval
 

@@ -68,8 +68,11 @@ def check_reachable(board: Board, until: str, native: bool | None = None) -> Non
         find(name, native)
 
 
-def made_clock(board: Board, wanted_mhz: float) -> float:
+def made_clock(board: Board, wanted_mhz: float, command: str = "compile") -> float:
     """The clock in MHz that the board's PLL makes for a wanted one: the nearest that is not above it.
+
+    Args:
+        command: whose option errors name.
 
     Raises:
         BoardError: none that comes near.
@@ -79,7 +82,7 @@ def made_clock(board: Board, wanted_mhz: float) -> float:
     made = clock(board, wanted_mhz).achieved_mhz
     if made < _NEAR * wanted_mhz:
         raise BoardError(
-            f"compile: {board.name} makes no clock between {made:g} and {wanted_mhz:g} MHz. "
+            f"{command}: {board.name} makes no clock between {made:g} and {wanted_mhz:g} MHz. "
             f"Ask for --clock {made:g}, or for less."
         )
     return made

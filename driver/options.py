@@ -60,8 +60,8 @@ class Options:
         stages = STAGES_OF[self.target]
         return stages[: stages.index(self.until) + 1]
 
-    def completed(self, board: Board) -> Options:
-        """Target and last stage chosen, and everything checked.
+    def completed(self, board: Board, command: str = "compile") -> Options:
+        """Target and last stage chosen, and everything checked; errors name ``command``.
 
         Raises:
             InputError: the first option that makes no sense.
@@ -69,17 +69,17 @@ class Options:
         """
         target = self.target or (FPGA if board.part else ARM)
         if target not in STAGES_OF:
-            raise InputError(f"compile: --target must be one of {', '.join(STAGES_OF)}, not {target!r}")
-        self._check_target(target)
+            raise InputError(f"{command}: --target must be one of {', '.join(STAGES_OF)}, not {target!r}")
+        self._check_target(target, command)
         if target == FPGA and board.part is None:
-            raise BoardError(f"compile: {board.name} has a processor only, no FPGA. Use --target arm.")
+            raise BoardError(f"{command}: {board.name} has a processor only, no FPGA. Use --target arm.")
         if target == ARM and board.processor is None:
-            raise BoardError(f"compile: {board.name} has no processor that is known. Use --target fpga.")
+            raise BoardError(f"{command}: {board.name} has no processor that is known. Use --target fpga.")
         done = replace(self, target=target, until=self.until or STAGES_OF[target][-1])
-        done._check()
+        done._check(command)
         return done
 
-    def _check_target(self, target: str) -> None:
+    def _check_target(self, target: str, command: str) -> None:
         """No option of the other target is given."""
         plain = Options()
         foreign = ("threads", "cross", "tune", "cache")
@@ -90,28 +90,28 @@ class Options:
                 flag = option.removesuffix("_mhz")
                 other = FPGA if target == ARM else ARM
                 raise InputError(
-                    f"compile: --{flag} is for --target {other}, not for {target}. Leave it out."
+                    f"{command}: --{flag} is for --target {other}, not for {target}. Leave it out."
                 )
 
-    def _check(self) -> None:
+    def _check(self, command: str) -> None:
         stages = STAGES_OF[self.target]
         if self.until not in stages:
-            raise InputError(f"compile: --until must be one of {', '.join(stages)}, not {self.until!r}")
+            raise InputError(f"{command}: --until must be one of {', '.join(stages)}, not {self.until!r}")
         if self.multipliers not in (None, *MULTIPLIERS):
             raise InputError(
-                f"compile: --multipliers must be {' or '.join(MULTIPLIERS)}, not {self.multipliers!r}"
+                f"{command}: --multipliers must be {' or '.join(MULTIPLIERS)}, not {self.multipliers!r}"
             )
         if self.fps is not None and self.interval is not None:
-            raise InputError("compile: give --fps or --interval, not both")
+            raise InputError(f"{command}: give --fps or --interval, not both")
         for label, value in (("--fps", self.fps), ("--clock", self.clock_mhz)):
             if value is not None and not _SLOWEST <= value <= _FASTEST:
                 raise InputError(
-                    f"compile: {label} must be between {_SLOWEST:g} and {_FASTEST:g}, not {value}"
+                    f"{command}: {label} must be between {_SLOWEST:g} and {_FASTEST:g}, not {value}"
                 )
         for label, value in (("--interval", self.interval), ("--frames", self.frames)):
             if value is not None and value < 1:
-                raise InputError(f"compile: {label} must be at least 1, not {value}")
+                raise InputError(f"{command}: {label} must be at least 1, not {value}")
         if self.cache is not None and not self.tune:
-            raise InputError("compile: --cache must come with --tune, which keeps its counts there")
+            raise InputError(f"{command}: --cache must come with --tune, which keeps its counts there")
         if not 1 <= self.threads <= arm.MAX_THREADS:
-            raise InputError(f"compile: --threads must be 1 to {arm.MAX_THREADS}, not {self.threads}")
+            raise InputError(f"{command}: --threads must be 1 to {arm.MAX_THREADS}, not {self.threads}")
