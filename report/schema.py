@@ -45,15 +45,27 @@ def validate(report: dict) -> None:
     Raises:
         InputError: the report breaks the schema, naming the place and the rule.
     """
-    error = best_match(_validator().iter_errors(report))
-    if error is not None:
-        raise InputError(f"{_where(error.absolute_path)}: {_rule(error)}")
-    for where, value in _leaves(report, ()):
-        # JSON has no NaN or infinity, and comparisons with NaN pass every bound of a schema.
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{_where(where)}: must be a finite number, not {value}. {_HINT}")
+    conform(report, _validator(), "report", _HINT)
     _check_counts(report)
     _check_ranges(report)
+
+
+def conform(data: object, validator: Draft202012Validator, root: str, hint: str) -> None:
+    """Check data against a schema, and that its numbers are finite.
+
+    Args:
+        root: what errors call the data.
+        hint: what they say last: where its keys are listed.
+    Raises:
+        InputError: the data break the schema, naming the place and the rule.
+    """
+    error = best_match(validator.iter_errors(data))
+    if error is not None:
+        raise InputError(f"{_where(error.absolute_path, root)}: {_rule(error, hint)}")
+    for where, value in _leaves(data, ()):
+        # JSON has no NaN or infinity, and comparisons with NaN pass every bound of a schema.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{_where(where, root)}: must be a finite number, not {value}. {hint}")
 
 
 def read(path: str | Path) -> dict:
@@ -81,23 +93,27 @@ def write(report: dict, path: str | Path) -> None:
         InputError: the report breaks the schema.
     """
     validate(report)
-    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text_of(report), "utf-8", newline="\n")
+
+
+def text_of(data: object) -> str:
+    """Indented JSON that UTF-8 can hold; equal data give equal text."""
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     # A name may hold half of a surrogate pair, which UTF-8 cannot; JSON's own escape can.
-    safe = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
-    Path(path).write_text(safe + "\n", "utf-8", newline="\n")
+    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text) + "\n"
 
 
-def _where(path) -> str:
+def _where(path, root: str = "report") -> str:
     """``report.clocks[3].busy`` from a path of keys and indices."""
-    return "report" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)
+    return root + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)
 
 
-def _rule(error: ValidationError) -> str:
+def _rule(error: ValidationError, hint: str) -> str:
     """Rule, value and advice of a schema error, in our wording."""
     limit, value = error.validator_value, error.instance
     if error.validator == "required":
         missing = next(k for k in limit if k not in value)
-        return f"must have the key '{missing}', not only {_short(', '.join(value))}. {_HINT}"
+        return f"must have the key '{missing}', not only {_short(', '.join(value))}. {hint}"
     if error.validator == "const" and error.absolute_path and error.absolute_path[-1] == "schema":
         return f"must be {limit!r}, not {_short(repr(value))}. Read it with the gatewright that wrote it."
     rules = {
@@ -111,7 +127,7 @@ def _rule(error: ValidationError) -> str:
         "pattern": lambda: f"must be {_described(error)}",
     }
     rule = rules[error.validator]() if error.validator in rules else f"must keep to {error.validator}"
-    return f"{rule}, not {_short(repr(value))}. {_HINT}"
+    return f"{rule}, not {_short(repr(value))}. {hint}"
 
 
 def _types(limit: str | list[str]) -> str:
