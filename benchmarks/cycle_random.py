@@ -69,7 +69,8 @@ def main() -> int:
             print(f"seed {seed}: {'; '.join(found)}", flush=True)
         result["designs"] += 1
         args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{args.tool}: {result['designs']} designs, {result['beats']} beats, {len(result['failing'])} differ")
+    failing = len(result["failing"])
+    print(f"{args.tool}: {result['designs']} designs, {result['beats']} beats, {failing} differ")
     return 1 if result["failing"] else 0
 
 

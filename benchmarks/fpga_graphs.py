@@ -1,10 +1,10 @@
-"""The networks of fpga_networks.py that no file holds: CNV as an integer graph, ResNet-18 from Brevitas."""
+"""Networks of benchmarks that no file holds, as integer graphs: FINN's CNV, and a block of five branches."""
 
 import numpy as np
 
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, Value, input_of
-from gatewright.compiler.ir.ops import Conv2d, MatMul, MaxPool, Reshape, Threshold
+from gatewright.compiler.ir.ops import Concat, Conv2d, MatMul, MaxPool, Reshape, Threshold
 
 # Channels of the convolutions, in pairs with a pool behind each but the last, and of the dense layers:
 # FINN's CNV (Umuroglu et al., 2017; github.com/Xilinx/BNN-PYNQ bnn/src/network/cnvW1A1).
@@ -45,6 +45,37 @@ def cnv(
     return Graph((x,), (value,), "cnv_w1a1")
 
 
+def branches(size: int = 32, channels: int = 16, seed: int = 1) -> Graph:
+    """A convolution, a block of five branches as in Inception, joined, and a dense layer; 4 bits.
+
+    The branches see 1, 3, 5 (dilated), 7 (two convolutions) pixels, and a maximum of 3, so that what they
+    have ready together came in at different times.
+    """
+    rng = np.random.default_rng(seed)
+    x = input_of("image", (size, size, 3), -128, 127)
+    network = _Network(rng, images(_CALIBRATION_FRAMES, size, seed))
+
+    def conv(value: Value, kernel: int, name: str, dilation: int = 1) -> Value:
+        pad = kernel // 2 * dilation
+        w = Const(rng.integers(-7, 8, (kernel, kernel, value.type.shape[-1], channels)))
+        sums = Conv2d(pads=(pad,) * 4, dilations=(dilation, dilation))(value, w, name=name)
+        return network.stepped(x, sums)
+
+    stem = MaxPool((2, 2), (2, 2))(conv(x, 3, "stem"), name="stem_pool")
+    around = MaxPool((3, 3), pads=(1, 1, 1, 1))(stem, name="around")
+    parts = (
+        conv(stem, 1, "one"),
+        conv(stem, 3, "three"),
+        conv(stem, 3, "five", dilation=2),
+        conv(conv(stem, 1, "narrow"), 7, "seven"),
+        conv(around, 1, "pooled"),
+    )
+    joined = MaxPool((4, 4), (4, 4))(Concat(2)(*parts, name="joined"), name="pool")
+    flat = Reshape((joined.type.size,))(joined, name="flat")
+    dense = MatMul()(flat, Const(rng.integers(-7, 8, (flat.type.size, 10))), name="dense")
+    return Graph((x,), (dense,), "branches_w4a4")
+
+
 def images(count: int, size: int, seed: int) -> np.ndarray:
     """Random images with large shapes rather than noise: coarse colours, enlarged, and a little noise; int64
     (count, size, size, 3) in [-128, 127]."""
@@ -55,18 +86,27 @@ def images(count: int, size: int, seed: int) -> np.ndarray:
 
 
 class _Network:
-    """Batch norms that know their statistics on a few frames."""
+    """Quantizers that know the statistics of what they read on a few frames."""
 
     def __init__(self, rng: np.random.Generator, frames: np.ndarray):
         self._rng, self._frames = rng, frames
 
     def normed(self, x: Value, sums: Value) -> Value:
         """The sign of batch-normed ``sums``, in {-1, +1}."""
-        (seen,) = evaluate(Graph((x,), (sums,)), self._frames)
-        seen = seen.reshape(-1, sums.type.shape[-1])
+        seen = self._seen(x, sums)
         shift = self._rng.normal(0, 0.5, seen.shape[-1])
         thresholds = np.ceil(seen.mean(0) + shift * seen.std(0)).astype(np.int64)
         return Threshold(bias=-1, step=2)(sums, Const(thresholds[:, None]), name=f"{sums.name}_sign")
+
+    def stepped(self, x: Value, sums: Value) -> Value:
+        """``sums`` behind a batch norm and a ReLU of 4 bits, whose last step is at two deviations."""
+        seen = self._seen(x, sums)
+        steps = seen.mean(0)[:, None] + seen.std(0)[:, None] * np.linspace(0, 2, 15)
+        return Threshold()(sums, Const(np.ceil(steps).astype(np.int64)), name=f"{sums.name}_relu")
+
+    def _seen(self, x: Value, sums: Value) -> np.ndarray:
+        (seen,) = evaluate(Graph((x,), (sums,)), self._frames)
+        return seen.reshape(-1, sums.type.shape[-1])
 
 
 def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Const:

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from fpga_graphs import cnv
+from fpga_graphs import branches, cnv
 from gatewright import load_model
 from gatewright.boards import load as load_board
 from gatewright.boards.schema import Board
@@ -50,11 +50,11 @@ class Network:
     roomy: bool = False
 
 
-def _resnet18(data: Path) -> Graph:
+def _resnet18(size: int) -> Graph:
     import fpga_resnet  # Brevitas takes seconds to load
 
     with tempfile.TemporaryDirectory() as folder:
-        return load_model(fpga_resnet.export(Path(folder) / "resnet18.onnx"))
+        return load_model(fpga_resnet.export(Path(folder) / "resnet18.onnx", size))
 
 
 NETWORKS = {
@@ -64,7 +64,9 @@ NETWORKS = {
         lambda data: load_model(data / "models/mlperf_tiny_resnet/model_int8.tflite"),
     ),
     "cnv": Network("tul_pynq_z2", 10_928, lambda data: cnv()),
-    "resnet18": Network("amd_zcu104", 2_000_000, _resnet18, roomy=True),
+    "branches": Network("radiona_ulx3s_85f", 40_000, lambda data: branches()),
+    "resnet18": Network("amd_zcu104", 2_000_000, lambda data: _resnet18(64), roomy=True),
+    "resnet18_224": Network("amd_zcu104", 12_000_000, lambda data: _resnet18(224), roomy=True),
 }
 
 

@@ -73,6 +73,6 @@ def header() -> str:
     for name, row in (("channel", CHANNEL), ("unit", UNIT)):
         lines.append(f"struct {name} {{ int64_t {', '.join(row.names)}; }};")
     kinds = {"units": "struct unit", "channels": "struct channel", "table": "int32_t"}
-    pointers = " ".join(f"{kinds.get(name, 'int64_t')} *{name};" for name in Arrays._fields)
+    pointers = " ".join(f"{kinds.get(name, 'long long')} *{name};" for name in Arrays._fields)
     lines.append(f"struct arrays {{ {pointers} int64_t gap_clocks, stall_clocks, count; }};")
     return "".join(f"{line}\n" for line in lines)

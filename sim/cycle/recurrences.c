@@ -7,7 +7,8 @@
 
 #include "columns.h"
 
-typedef int64_t clocks;
+// Another type than the rows' columns, so that times noted change none of them for the compiler.
+typedef long long clocks;
 typedef struct arrays arrays;
 typedef struct channel channel;
 typedef struct unit unit;

@@ -12,11 +12,15 @@ from ...hw.units.fifo import FIFO
 from . import columns as col
 from .layout import Layout, waits
 from .simulate import AT_ONCE, simulate
-from .state import settle
+from .state import Cycle, settle
 
 _LEAST = 2
 # Frames in which times must have begun to repeat.
 _FRAMES = 256
+# Frames in which they mostly have.
+_QUICKLY = 4
+# Clocks of as many frames are more than FIFOs hold.
+_REST = 1000
 
 
 def resized(design: Design, depths: Mapping[int, int]) -> Design:
@@ -55,21 +59,35 @@ class _Trials:
         free = waits(None, "")
         self._arrays = self._layout.arrays(self._room, free, free)
         self._channel = {c.place: n for n, c in enumerate(self._layout.channels)}
+        self._rest = _REST * design.interval
 
     def used(self, depths: Mapping[int, int], place: int) -> int | None:
-        """How many entries the FIFO at ``place`` uses, None where frames take more clocks than wanted."""
+        """How many entries the FIFO at ``place`` uses, None where frames take more clocks than wanted.
+
+        With barely too few entries, clocks may be lost only once other FIFOs have filled up, a beat a frame.
+        A sink that rests at first fills them all at once, and what never gets back to the pace then is
+        refused; what does must keep it without that rest.
+        """
         for other, depth in depths.items():
             self._layout.rows["depth"][self._channel[other]] = depth
-        self._layout.cleared(self._arrays)
         try:
-            arrays, done, cycle = settle(self._design, self._layout, self._arrays, self._room, _FRAMES)
+            cycle = self._settled(_QUICKLY)
+            if cycle is None and self._kept(self._settled(_FRAMES, self._rest)):
+                cycle = self._settled(_FRAMES)
         except DeadlockError:
             return None
-        if done > self._room:
-            self._arrays, self._room = arrays, self._layout.frames_in(arrays)
-        if cycle is None or cycle.clocks > self._wanted * cycle.frames:
-            return None
-        return entries_used(arrays, self._channel[place])
+        return entries_used(self._arrays, self._channel[place]) if self._kept(cycle) else None
+
+    def _settled(self, frames: int, rest: int = 0) -> Cycle | None:
+        """What repeats after up to as many frames where the sink takes nothing before the clock ``rest``."""
+        self._layout.units["freed"][self._layout.sink] = rest
+        self._layout.cleared(self._arrays)
+        self._arrays, _, cycle = settle(self._design, self._layout, self._arrays, self._room, frames)
+        self._room = self._layout.frames_in(self._arrays)
+        return cycle
+
+    def _kept(self, cycle: Cycle | None) -> bool:
+        return cycle is not None and cycle.clocks <= self._wanted * cycle.frames
 
 
 def entries_used(arrays: col.Arrays, n: int) -> int:
