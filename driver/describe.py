@@ -134,7 +134,8 @@ def _latency(design: Design | None, timing) -> int | None:
     return latency(design) if design else None
 
 
-def _amounts(r: Resources) -> dict[str, float]:
+def amounts(r: Resources) -> dict[str, float]:
+    """The four kinds by name."""
     return {kind: getattr(r, kind) for kind in ("lut", "ff", "bram", "dsp")}
 
 
@@ -146,7 +147,7 @@ def block_memory(r: Resources, block_kbit: int) -> dict | None:
     return {"blocks": r.bram, "stored_bits": r.stored_bits, "filled": round(filled, 4)}
 
 
-def _rounded(r: Resources) -> Resources:
+def rounded(r: Resources) -> Resources:
     """Whole LUTs and flip-flops: an estimate's fractions are no accuracy. Block RAMs come in halves."""
     return Resources(round(r.lut), round(r.ff), round(r.bram, 1), round(r.dsp, 1), r.stored_bits)
 
@@ -156,7 +157,7 @@ def resources(job: Job) -> dict:
     family, block_kbit = job.board.part.family, job.board.part.bram_kbit
     parts = [(i.name, i.unit.module, i.layer, i) for i in job.design.instances]
     parts += [(s.name, s.module, s.layer, s) for s in job.design.stores]
-    estimates = [_rounded(part.resources(family)) for *_, part in parts]
+    estimates = [rounded(part.resources(family)) for *_, part in parts]
     # Of the rounded ones, so that the units add up to it.
     estimated = sum(estimates, Resources())
     found = job.synthesis.instances if job.synthesis else {}
@@ -166,7 +167,7 @@ def resources(job: Job) -> dict:
             "module": module,
             "layer": layer,
             "source": "synthesized" if found else "estimated",
-            **_amounts(_rounded(found.get(name, Resources())) if found else estimate),
+            **amounts(rounded(found.get(name, Resources())) if found else estimate),
             "block_memory": block_memory(estimate, block_kbit),
         }
         for (name, module, layer, _), estimate in zip(parts, estimates, strict=True)
@@ -177,15 +178,15 @@ def resources(job: Job) -> dict:
     if job.routed:
         source = "routed"
         # Synthesized apart and together: optimization across the border can make the rest look negative.
-        whole, inner = _amounts(job.routed.total), _amounts(total)
+        whole, inner = amounts(job.routed.total), amounts(total)
         around = Resources(**{kind: max(whole[kind] - inner[kind], 0) for kind in whole})
         link = {"name": "link", "module": "board_top", "layer": "", "source": "synthesized"}
-        rows.append({**link, **_amounts(_rounded(around)), "block_memory": None})
+        rows.append({**link, **amounts(rounded(around)), "block_memory": None})
         total = job.routed.total
     return {
         "source": source,
-        "total": _amounts(_rounded(total)),
-        "estimated_total": _amounts(_rounded(estimated)),
+        "total": amounts(rounded(total)),
+        "estimated_total": amounts(rounded(estimated)),
         "block_memory": block_memory(estimated, block_kbit),
         "units": rows,
     }
