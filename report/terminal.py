@@ -22,7 +22,7 @@ def show(report: dict, console: Console) -> None:
         InputError: the report breaks the schema.
     """
     validate(report)
-    speak = _Speaker(console)
+    speak = Speaker(console)
     parts = [_title(report, speak), _summary(report, speak), *_verdicts(report, speak)]
     if fullest(report):
         parts.append(_resources(report, speak))
@@ -35,7 +35,7 @@ def show(report: dict, console: Console) -> None:
     )
 
 
-class _Speaker:
+class Speaker:
     """Puts text into what the console's encoding can write; a pipe may be ASCII only.
 
     Everything is ``Text``: a name is never read as rich's own markup.
@@ -45,14 +45,17 @@ class _Speaker:
         self._encoding = console.encoding
 
     def text(self, words: str, style: str = "") -> Text:
+        """Words of ours."""
         plain = words.replace("…", "...").replace("×", "x").replace("µ", "u") if not self.unicode else words
         return Text(plain.encode(self._encoding, "backslashreplace").decode(self._encoding), style)
 
     def name(self, words: str, width: int = 60) -> Text:
+        """A name from outside."""
         return self.text(cut(clean(words), width))
 
     @property
     def unicode(self) -> bool:
+        """Whether the console takes more than ASCII."""
         return self._encoding.lower().replace("-", "").startswith("utf")
 
     @property
@@ -61,14 +64,14 @@ class _Speaker:
         return Table(box=box.SIMPLE_HEAD if self.unicode else box.ASCII2, pad_edge=False, padding=(0, 1))
 
 
-def _title(report: dict, speak: _Speaker) -> Text:
+def _title(report: dict, speak: Speaker) -> Text:
     line = Text.assemble((speak.name(report["model"]["name"], 40).plain, "bold"))
     if report["board"]:
         line.append_text(speak.text(" on ")).append_text(speak.name(report["board"]["title"], 30))
     return line
 
 
-def _summary(report: dict, speak: _Speaker) -> Table:
+def _summary(report: dict, speak: Speaker) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
@@ -163,7 +166,7 @@ def _source(source: str | None) -> str:
     return f" ({source})" if source else ""
 
 
-def _verdicts(report: dict, speak: _Speaker) -> list[Table | Text]:
+def _verdicts(report: dict, speak: Speaker) -> list[Table | Text]:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -173,7 +176,7 @@ def _verdicts(report: dict, speak: _Speaker) -> list[Table | Text]:
     return [grid, _sentence(limit, speak)] if limit else [grid]
 
 
-def _sentence(check: Check, speak: _Speaker) -> Text:
+def _sentence(check: Check, speak: Speaker) -> Text:
     first, *rest = check.finding.split("{}")
     line = speak.text(first)
     for given, words in zip(check.names, rest, strict=True):
@@ -181,7 +184,7 @@ def _sentence(check: Check, speak: _Speaker) -> Text:
     return line
 
 
-def _resources(report: dict, speak: _Speaker) -> Table:
+def _resources(report: dict, speak: Speaker) -> Table:
     resources, capacity = report["resources"], report["board"]["capacity"]
     table = speak.table
     table.add_column(f"Resources, {resources['source']}", no_wrap=True)
@@ -207,7 +210,7 @@ def _resources(report: dict, speak: _Speaker) -> Table:
     return table
 
 
-def _executors(report: dict, speak: _Speaker) -> Table:
+def _executors(report: dict, speak: Speaker) -> Table:
     table = speak.table
     table.add_column("Executor", no_wrap=True)
     table.add_column("Against", no_wrap=True)
@@ -222,6 +225,6 @@ def _executors(report: dict, speak: _Speaker) -> Table:
     return table
 
 
-def _files(report: dict, speak: _Speaker) -> Text:
+def _files(report: dict, speak: Speaker) -> Text:
     names = [speak.name(path) for _, path in sorted(report["files"].items())]
     return speak.text(f"{plural(len(names), 'file')} written: ").append_text(speak.text(", ").join(names))
