@@ -35,22 +35,21 @@ class Timing:
         ]
         self._pushed, self._popped = ends[: len(self._beats)], ends[len(self._beats) :]
 
-    def clocks(self, edge: Edge) -> np.ndarray:
-        """The clocks in which the beats of a stream move, int64 (frames, beats)."""
-        return self._all(self.worked_out(edge))
+    def clocks(self, edge: Edge, frames: int | None = None) -> np.ndarray:
+        """The clocks in which the beats of a stream move, int64 (frames, beats); of at most the first
+        ``frames`` frames."""
+        times, wanted = self.worked_out(edge), min(self.frames if frames is None else frames, self.frames)
+        if wanted <= self.worked:
+            return times[:wanted]
+        cycle, late = self.cycle, np.arange(self.worked, wanted) - self.cycle.start
+        rows = times[cycle.start + late % cycle.frames] + (late // cycle.frames * cycle.clocks)[:, None]
+        return np.concatenate([times, rows])
 
     def worked_out(self, edge: Edge) -> np.ndarray:
         """The clocks of a stream in the frames that were worked out, int64 (worked, beats)."""
         if edge.sink is not None and edge.sink.place in self._place:
             return self._pushed[self._place[edge.sink.place]]
         return self._popped[self._place[edge.source.place]]
-
-    def _all(self, times: np.ndarray) -> np.ndarray:
-        if self.frames <= self.worked:
-            return times
-        cycle, late = self.cycle, np.arange(self.worked, self.frames) - self.cycle.start
-        rows = times[cycle.start + late % cycle.frames] + (late // cycle.frames * cycle.clocks)[:, None]
-        return np.concatenate([times, rows])
 
     @property
     def in_clocks(self) -> np.ndarray:
