@@ -174,16 +174,19 @@ def holds(
     workdir: Path,
     forever: bool = False,
     probes: Sequence[str] = (),
+    cells: str = "",
 ) -> bool:
     """Whether all assertions of module ``proof`` hold for any inputs of that many clocks, or ``forever``: in
-    any state in which they have held for that many clocks, they hold in the next."""
+    any state in which they have held for that many clocks, they hold in the next. ``cells`` is a file of
+    Yosys's with models of a family's cells."""
     for name, source in {**sources, "proof.v": text}.items():
         (workdir / name).write_text(source)
     # A probe is an input until here, so nothing else drives it.
     connect = "".join(f"delete -input proof/w:{p}; connect -nounset -set {p} dut.{p}; " for p in probes)
     steps = "-tempinduct" if forever else "-tempinduct-baseonly"
     script = (
-        f"read_verilog -formal -defer {' '.join(sources)} proof.v; hierarchy -top proof; proc; flatten; "
+        (f"read_verilog -overwrite +/{cells}; " if cells else "")
+        + f"read_verilog -formal -defer {' '.join(sources)} proof.v; hierarchy -top proof; proc; flatten; "
         f"{connect}opt; memory -nomap; memory_map; opt -full; async2sync; chformal -lower; "
         f"sat -verify -prove-asserts {steps} -maxsteps {clocks} proof"
     )

@@ -212,7 +212,8 @@ class Array:
 
 
 _ARRAY = """`default_nettype none
-// {pe} x {simd} lanes ({title}), their trees and accumulators. valid and first are at the accumulators.
+// {pe} x {simd} lanes ({title}), their trees and accumulators. valid comes with the sums, first
+// a clock before.
 module {name} (
     input  wire clk,
     input  wire ce,
@@ -228,8 +229,8 @@ module {name} (
     gw_accumulator #(
         .PE({pe}), .SUM_BITS({s}), .SIGNED({signed}), .CARRY({carry}), .ACC_BITS({acc})
     ) sums (
-        .clk(clk), .rst(1'b0), .ce(ce), .soon(1'b0), .valid(valid), .first(first), .sum(sum), .carry(carry),
-        .data(acc));
+        .clk(clk), .rst(1'b0), .ce(ce), .soon(1'b0), .valid(valid), .next_first(first), .sum(sum),
+        .carry(carry), .data(acc));
 endmodule
 `default_nettype wire
 """
@@ -243,7 +244,7 @@ module {name} (
 );
     reg  [{feed_msb}:0] feed_q;
     reg  [{acc_msb}:0]  fold_q;
-    wire [{acc_msb}:0]  acc;
+    (* keep *) wire [{acc_msb}:0] acc;  // by this name in the netlist
     always @(posedge clk) begin
         feed_q <= {{feed_q[{feed_msb}-1:0], d}};
         fold_q <= {{fold_q[{acc_msb}-1:0], 1'b0}} ^ acc;

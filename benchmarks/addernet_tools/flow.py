@@ -16,7 +16,7 @@ from gatewright.hw.library import closure, twin
 
 BOARD = "radiona_ulx3s_85f"
 # Well above what is reached, so that the placer does not stop trying.
-ASKED_MHZ = 250
+ASKED_MHZ = 400
 # As the probe and the page count them.
 CARRIES = {"xc7": "CARRY4", "ecp5": "CCU2C"}
 

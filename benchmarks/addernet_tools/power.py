@@ -71,7 +71,8 @@ def schedule(a: Array, operands: Operands) -> Schedule:
         frame, (fold, slot) = beat // (folds * slots), divmod(beat % (folds * slots), slots)
         x[beat] = operands.x[frame, slot * a.simd : (slot + 1) * a.simd]
         w[beat + a.kind.early] = words[fold, slot]
-        control[beat + late, 1:] = 1, slot == 0
+        control[beat + late, 1] = 1
+        control[beat + late - 1, 2] = slot == 0
         if slot == slots - 1:
             rows = operands.w[:, fold * a.pe : (fold + 1) * a.pe]
             shown.append((beat + late + 1, _sums(a, operands.x[frame], rows)))
@@ -132,7 +133,7 @@ def _array(a: Array, module: dict, routable: bool) -> Circuit:
     wanted = len(_CONTROL) + a.x_width + a.w_width
     if len(fed) != wanted:
         raise ToolError(f"toggles: the operands' shift register must have {wanted} bits, not {len(fed)}")
-    return circuit(module, fed, buses(module, ["measured.acc"]))
+    return circuit(module, fed, buses(module, ["acc"]))
 
 
 def transitions(

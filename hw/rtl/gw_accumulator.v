@@ -28,7 +28,7 @@ module gw_accumulator #(
     input  wire                                           soon,   // 2 enabled clocks, with OFFSET 3, before a
                                                                   // valid first beat
     input  wire                                           valid,
-    input  wire                                           first,
+    input  wire                                           next_first, // the enabled clock after is a first beat's
     input  wire [PE*SUM_BITS-1:0]                         sum,
     input  wire [PE-1:0]                                  carry,
     output wire [PE*(TOP_BIT != 0 ? 1 : ACC_BITS)-1:0]    data
@@ -71,36 +71,43 @@ module gw_accumulator #(
 
     reg [PE*ACC_BITS-1:0] acc_q;
 
+    wire [PE-1:0] first;
+    generate
+        if (ONCE != 0) begin : g_once
+            assign first = {PE{1'b1}};
+            wire unused_first = next_first;
+        end else begin : g_again
+            // The net of one for all rows would be the slowest of the unit.
+            gw_copies #(.N(PE)) first_copies (.clk(clk), .ce(ce), .d(next_first), .q(first));
+        end
+    endgenerate
+
     generate
         for (i = 0; i < PE; i = i + 1) begin : g_row
+            localparam CARRIES = CARRY == 1 || (CARRY == 2 && i % 2 == 1);
             wire [SUM_BITS-1:0] sum_i = sum[i*SUM_BITS +: SUM_BITS];
-            wire [ACC_BITS-1:0] base;
+            wire [ACC_BITS-1:0] start_i = start[i*ACC_BITS +: ACC_BITS];
+            wire [ACC_BITS-1:0] acc_i = acc_q[i*ACC_BITS +: ACC_BITS];
             wire [ACC_BITS-1:0] addend;
-            if (ONCE != 0) begin : g_once
-                assign base = start[i*ACC_BITS +: ACC_BITS];
-                wire unused_first = first;
-            end else begin : g_again
-                assign base = first ? start[i*ACC_BITS +: ACC_BITS] : acc_q[i*ACC_BITS +: ACC_BITS];
-            end
+            wire [ACC_BITS-1:0] next;
+            always @(posedge clk) if (ce && valid) acc_q[i*ACC_BITS +: ACC_BITS] <= next;
             if (DOUBLE != 0) begin : g_double
                 gw_extend #(.FROM(SUM_BITS + 1), .TO(ACC_BITS), .SIGNED(SIGNED)) extend (
                     .a({sum_i, 1'b0}), .y(addend));
             end else begin : g_as_is
                 gw_extend #(.FROM(SUM_BITS), .TO(ACC_BITS), .SIGNED(SIGNED)) extend (.a(sum_i), .y(addend));
             end
-            if (CARRY == 1 || (CARRY == 2 && i % 2 == 1)) begin : g_carry
-                // Of two operands Yosys takes the one with a constant first, and that one, not base, must be a
-                // register: a Xilinx carry chain wants it whole, beside the sum of both.
-                wire [ACC_BITS:0] total = {addend, 1'b1} + {base, carry[i]};
-                wire              unused = total[0];
-                always @(posedge clk) begin
-                    if (ce && valid) acc_q[i*ACC_BITS +: ACC_BITS] <= total[ACC_BITS:1];
-                end
-            end else begin : g_plain
-                wire unused = carry[i];
-                always @(posedge clk) begin
-                    if (ce && valid) acc_q[i*ACC_BITS +: ACC_BITS] <= base + addend;
-                end
+            // An only beat's start is in no cells of a family, as a constant one is to vanish.
+            if (ONCE != 0 && CARRIES) begin : g_once_carry
+                wire [ACC_BITS:0] total = {addend, 1'b1} + {start_i, carry[i]};
+                wire              unused = &{1'b0, total[0], first[i], acc_i};
+                assign next = total[ACC_BITS:1];
+            end else if (ONCE != 0) begin : g_once
+                wire unused = &{1'b0, carry[i], first[i], acc_i};
+                assign next = start_i + addend;
+            end else begin : g_again
+                gw_choose_add #(.BITS(ACC_BITS), .CARRY(CARRIES ? 1 : 0)) add (
+                    .choose(first[i]), .a(start_i), .b(acc_i), .c(addend), .carry(carry[i]), .sum(next));
             end
             if (TOP_BIT != 0) begin : g_top
                 assign data[i] = acc_q[i*ACC_BITS + ACC_BITS - 1];

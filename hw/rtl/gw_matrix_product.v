@@ -96,7 +96,7 @@ module gw_matrix_product #(
 
     // Flags that travel with a beat: bit k is seen k+1 clocks after it.
     reg [SUMS-1:0] valid_q;
-    reg [SUMS-1:0] first_q;
+    reg [SUMS-2:0] first_q;
     reg [SUMS-1:0] last_q;
     reg            m_tvalid_q;
     assign m_tvalid = m_tvalid_q;
@@ -109,7 +109,7 @@ module gw_matrix_product #(
             m_tvalid_q <= valid_q[SUMS-1] && last_q[SUMS-1];
         end
         if (ce) begin
-            first_q <= {first_q[SUMS-2:0], slot == {SLOT_BITS{1'b0}}};
+            first_q <= {first_q[SUMS-3:0], slot == {SLOT_BITS{1'b0}}};
             last_q <= {last_q[SUMS-2:0], last};
         end
     end
@@ -186,7 +186,7 @@ module gw_matrix_product #(
         .ACC_BITS(ACC_BITS), .ONCE(SLOTS == 1 ? 1 : 0), .OFFSET(0), .HAS_BIAS(0), .BIAS_WORDS(1),
         .ROM_STYLE(0), .TOP_BIT(0), .BIAS("")
     ) sums (
-        .clk(clk), .rst(rst), .ce(ce), .soon(1'b0), .valid(valid_q[SUMS-1]), .first(first_q[SUMS-1]),
+        .clk(clk), .rst(rst), .ce(ce), .soon(1'b0), .valid(valid_q[SUMS-1]), .next_first(first_q[SUMS-2]),
         .sum(sum), .carry(carry), .data(m_tdata));
 endmodule
 

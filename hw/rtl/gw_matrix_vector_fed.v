@@ -116,7 +116,7 @@ module gw_matrix_vector_fed #(
 
     // Flags that travel with a beat: bit k is seen k+1 clocks after it.
     reg [SUMS-1:0] valid_q;
-    reg [SUMS-1:0] first_q;
+    reg [SUMS-2:0] first_q;
     reg [SUMS-1:0] last_q;
     reg            m_tvalid_q;
     assign m_tvalid = m_tvalid_q;
@@ -129,7 +129,7 @@ module gw_matrix_vector_fed #(
             m_tvalid_q <= valid_q[SUMS-1] && last_q[SUMS-1];
         end
         if (ce) begin
-            first_q <= {first_q[SUMS-2:0], first};
+            first_q <= {first_q[SUMS-3:0], first};
             last_q <= {last_q[SUMS-2:0], last};
         end
     end
@@ -266,7 +266,7 @@ module gw_matrix_vector_fed #(
         .ce(ce),
         .soon(valid_q[SUMS-1-LEAD] && first_q[SUMS-1-LEAD]),
         .valid(valid_q[SUMS-1]),
-        .first(first_q[SUMS-1]),
+        .next_first(first_q[SUMS-2]),
         .sum(sum),
         .carry(carry),
         .data(m_tdata)

@@ -82,9 +82,9 @@ MATRIX_PRODUCT = Unit(
         "M", "K", "N", "PE", "SIMD", "A_BITS", "A_KIND", "B_BITS", "B_KIND", "LANE", "ACC_BITS", "RAM_STYLE",
     ),
     files=(
-        "gw_matrix_product.v", "gw_accumulator.v", "gw_adder_tree.v", "gw_counter.v", "gw_delay.v",
-        "gw_extend.v", "gw_integer.v", "gw_lane_buffer.v", "gw_lane_digit.v", "gw_lane_multiply.v",
-        "gw_matrix_buffer.v", "gw_ram.v", "gw_rom.v",
+        "gw_matrix_product.v", "gw_accumulator.v", "gw_adder_tree.v", "gw_choose_add.v", "gw_copies.v",
+        "gw_counter.v", "gw_delay.v", "gw_extend.v", "gw_integer.v", "gw_lane_buffer.v", "gw_lane_digit.v",
+        "gw_lane_multiply.v", "gw_matrix_buffer.v", "gw_ram.v", "gw_rom.v",
     ),
     interval=_interval,
     latency=_latency,

@@ -208,6 +208,8 @@ MATRIX_VECTOR = Unit(
         "gw_accumulator.v",
         "gw_add_three.v",
         "gw_booth_add.v",
+        "gw_choose_add.v",
+        "gw_copies.v",
         "gw_flip_add.v",
         "gw_lane_adder.v",
         "gw_lane_booth.v",
