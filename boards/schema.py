@@ -21,11 +21,46 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
+class Power:
+    """What a device takes: ``static_mw`` whatever it does, and pJ for each event.
+
+    Attributes:
+        net_pj: a transition of a net between logic cells.
+        local_pj: one of a net inside a logic cell.
+        register_pj: a register in a clock, whether or not it changes.
+        tree_pj: the clock's network in a clock, before registers.
+        bram_pj: an access of a block RAM.
+        dsp_pj: a multiplier block in a clock with operands.
+        uncertainty: relative, of all of these.
+    """
+
+    static_mw: float
+    net_pj: float
+    local_pj: float
+    register_pj: float
+    tree_pj: float
+    bram_pj: float
+    dsp_pj: float
+    uncertainty: float
+    source: str
+
+
+@dataclass(frozen=True)
+class CorePower:
+    """What one core takes at its clock while it works; ``uncertainty`` is relative."""
+
+    mw_per_core: float
+    uncertainty: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Part:
     """A device: ``bram`` counts the family's own block of ``bram_kbit``; ``dsp`` its multiplier block.
 
     ``pnr_options`` and ``pack_options`` are arguments of the family's place-and-route and packing tools;
-    ``pll_device`` is what the family's PLL wants to be told, if anything.
+    ``pll_device`` is what the family's PLL wants to be told, if anything; ``power`` is None where
+    none is known.
     """
 
     name: str
@@ -40,6 +75,7 @@ class Part:
     pack_options: tuple[str, ...]
     pll_device: str
     source: str
+    power: Power | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +119,15 @@ class Button:
 
 @dataclass(frozen=True)
 class Processor:
-    """The application cores of ``chip``, all alike; ``core`` is what compilers and simulators call one."""
+    """The application cores of ``chip``, all alike; ``core`` is what compilers and simulators call one;
+    ``power`` is None where none is known."""
 
     chip: str
     core: str
     cores: int
     clock_mhz: float
     source: str
+    power: CorePower | None = None
 
 
 @dataclass(frozen=True)
@@ -178,11 +216,19 @@ def _part(name: str, folders: tuple[Path, ...], board: str) -> Part:
     numbers += [capacity.whole("bram_kbit", 0), capacity.whole("dsp", 0)]
     options = (tools.texts("pnr_options"), tools.texts("pack_options"))
     pll_device = tools.matching("pll_device", "a device name", _DEVICE) if "pll_device" in tools.data else ""
-    part = Part(*identity, *numbers, *options, pll_device, capacity.text("source"))
+    power = _power(table.table("power")) if "power" in table.data else None
+    part = Part(*identity, *numbers, *options, pll_device, capacity.text("source"), power)
     tools.text("source")
     for each in (capacity, tools, table):
         each.done()
     return part
+
+
+def _power(table: Table) -> Power:
+    keys = ("static_mw", "net_pj", "local_pj", "register_pj", "tree_pj", "bram_pj", "dsp_pj", "uncertainty")
+    power = Power(*(table.number(key) for key in keys), table.text("source"))
+    table.done()
+    return power
 
 
 def _board(table: Table, name: str, folders: tuple[Path, ...]) -> Board:
@@ -207,9 +253,16 @@ def _board(table: Table, name: str, folders: tuple[Path, ...]) -> Board:
 def _processor(table: Table) -> Processor:
     chip = table.matching("chip", "a device name", _DEVICE)
     numbers = (table.one_of("core", CORES), table.whole("cores"), table.number("clock_mhz"))
-    processor = Processor(chip, *numbers, table.text("source"))
+    power = _core_power(table.table("power")) if "power" in table.data else None
+    processor = Processor(chip, *numbers, table.text("source"), power)
     table.done()
     return processor
+
+
+def _core_power(table: Table) -> CorePower:
+    power = CorePower(table.number("mw_per_core"), table.number("uncertainty"), table.text("source"))
+    table.done()
+    return power
 
 
 def _pins(table: Table) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""Transitions inside each unit of a design: what its structure says, times what netlists were found to do."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+import numpy as np
+
+from ...hw.design import Instance
+from ...hw.units.fabric import LUT6
+from . import inside_computing, inside_matrices, inside_moving
+from .tally import Tally
+
+MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
+    {
+        "gw_arg_max": inside_computing.arg_max,
+        "gw_binary": inside_computing.binary,
+        "gw_concat": inside_moving.concat,
+        "gw_constant_matrix": inside_computing.constant_matrix,
+        "gw_depthwise": inside_matrices.depthwise,
+        "gw_fifo": inside_moving.fifo,
+        "gw_fork": inside_moving.fork,
+        "gw_gather": inside_moving.gather,
+        "gw_lookup": inside_computing.lookup,
+        "gw_matrix_product": inside_matrices.matrix_product,
+        "gw_matrix_vector": inside_matrices.matrix_vector,
+        "gw_matrix_vector_fed": inside_matrices.matrix_vector,
+        "gw_max_pool": inside_computing.max_pool,
+        "gw_pad": inside_moving.pad,
+        "gw_requantize": inside_computing.requantize,
+        "gw_requantize_fed": inside_computing.requantize,
+        "gw_slice": inside_moving.slice_,
+        "gw_sliding_window": inside_moving.sliding_window,
+        "gw_sum_pool": inside_computing.sum_pool,
+        "gw_threshold": inside_computing.threshold,
+        "gw_whole_window": inside_moving.whole_window,
+        "gw_width_converter": inside_moving.width_converter,
+    }
+)
+CLASSES = ("register", "local", "logic")
+# Codes that are gone through of a unit at most, in so many places of the frames.
+_MOST, _PLACES = 60_000, 4
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Transitions of a unit's own nets in the time that the words it was given take: of registers' outputs,
+    of nets inside logic cells, and of those between them."""
+
+    register: float
+    local: float
+    logic: float
+
+    @property
+    def transitions(self) -> float:
+        """All of them."""
+        return self.register + self.local + self.logic
+
+
+def kind_of(instance: Instance) -> str:
+    """Which coefficients a unit has: its module's, by lane, and whether its weights are constants."""
+    module = instance.unit.module.removesuffix("_fed")
+    lane = f":{instance.p.LANE}" if "LANE" in instance.params else ""
+    if module == "gw_matrix_vector":
+        p = instance.p
+        lane += ":constant" if p.MW == p.SIMD and p.MH == p.PE and p.GROUPS == 1 else ""
+    if module == "gw_fifo":
+        lane = ":few" if instance.p.DEPTH < 4 else ":many"
+    return module + lane
+
+
+@cache
+def coefficients() -> Mapping[str, Mapping[str, Sequence[float]]]:
+    """For each kind of unit and each class the factor of what the structure says, and transitions a step."""
+    text = (files(__package__) / "coefficients.json").read_text(encoding="utf-8")
+    return json.loads(text)["kinds"]
+
+
+def structure(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> Tally:
+    """What the structure of a unit says that moves in it, for whole pieces of work."""
+    tally = Tally(six=family in LUT6)
+    MODELS[instance.unit.module](tally, instance, *inputs)
+    return tally
+
+
+def activity(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> Activity:
+    """Transitions inside a unit for the codes of its inputs, int64 (beats, lanes) of whole frames.
+
+    Of long inputs some pieces of work are gone through, alike many in a few places of the frames.
+    """
+    pieces = _pieces(instance, inputs)
+    spans = _spans(instance, pieces)
+    total = sum(stop - start for start, stop in spans)
+    found = dict.fromkeys((*CLASSES, "steps"), 0.0)
+    for start, stop in spans:
+        cut = [x[start * len(x) // pieces : stop * len(x) // pieces] for x in inputs]
+        tally = structure(instance, cut, family)
+        for name in found:
+            found[name] += getattr(tally, name) * pieces / total
+    return calibrated(kind_of(instance), found)
+
+
+def calibrated(kind: str, found: Mapping[str, float]) -> Activity:
+    """The structure's transitions with the coefficients of netlists; units that none were measured of have
+    those of any."""
+    known = coefficients()
+    own = known.get(kind) or known.get(kind.partition(":")[0]) or known["any"]
+    parts = {name: own[name][0] * found[name] + own[name][1] * found["steps"] for name in CLASSES}
+    return Activity(**parts)
+
+
+def _pieces(instance: Instance, inputs: Sequence[np.ndarray]) -> int:
+    """Pieces of work in the inputs; all of them if matrices that take turns would come out of step."""
+    frames = max(1, len(inputs[0]) // instance.inputs[0].beats)
+    groups = instance.params.get("GROUPS", 1)
+    return max(1, frames * instance.repeats // groups)
+
+
+def _spans(instance: Instance, pieces: int) -> list[tuple[int, int]]:
+    """From which piece to which, so that no more than so many codes are gone through."""
+    cost = instance.unit.interval(instance.p) * max(
+        instance.params.get("PE", 1) * instance.params.get("SIMD", 1),
+        *(s.lanes for s in (*instance.inputs, *instance.outputs)),
+    )
+    cost *= instance.params.get("GROUPS", 1)
+    wanted = max(_PLACES, _MOST // max(cost, 1))
+    if wanted >= pieces:
+        return [(0, pieces)]
+    each = wanted // _PLACES
+    starts = [n * (pieces - each) // (_PLACES - 1) for n in range(_PLACES)]
+    return [(start, start + each) for start in starts]
