@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
+from .driver.commands import add_estimate
 from .errors import GatewrightError
 
 _STAGES = "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify"
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gatewright {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compile(commands)
+    add_estimate(commands)
     _add_run(commands)
     _add_export(commands)
     _add_inspect(commands)

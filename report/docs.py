@@ -1,9 +1,10 @@
-"""The pages of our JSON: ``python -m gatewright.report.docs docs/report.md docs/inspect.md``."""
+"""The pages of our JSON: ``python -m gatewright.report.docs docs/report.md docs/inspect.md ...``."""
 
 import json
 import sys
 from pathlib import Path
 
+from .formats import BASELINE, CHECK, ESTIMATE
 from .schema import inspection_schema, schema
 
 _REPORT = """\
@@ -28,6 +29,50 @@ _INSPECTION = """\
 
 Every key below is required unless marked optional.
 """
+
+
+_ESTIMATE = """\
+# gatewright estimate --json
+
+<!-- Written by `python -m gatewright.report.docs docs/estimate.md` from report/estimate.json: edit that. -->
+
+{description}
+
+How far the estimates are off is told in each (`fpga.errors`), and in [estimates.md](estimates.md) and
+[energy.md](energy.md).
+Every key below is required unless marked optional.
+"""
+
+
+_CHECK = """\
+# gatewright check --json
+
+<!-- Written by `python -m gatewright.report.docs docs/check.md` from report/check.json and
+report/baseline.json: edit these. -->
+
+{description}
+
+The budget file, exit codes and the other outputs are in [ci.md](ci.md).
+Every key below is required unless marked optional.
+"""
+
+
+_BASELINE = """\
+
+# The baseline file
+
+{description}
+"""
+
+
+def estimate_markdown() -> str:
+    """docs/estimate.md, in the same form."""
+    return _page(_ESTIMATE, "The estimate", ESTIMATE.schema())
+
+
+def check_markdown() -> str:
+    """docs/check.md: the result of a check, then the baseline."""
+    return _page(_CHECK, "The result", CHECK.schema()) + _page(_BASELINE, "The baseline", BASELINE.schema())
 
 
 def markdown() -> str:
@@ -113,6 +158,11 @@ def _bounds(field: dict) -> str:
 
 
 if __name__ == "__main__":
-    pages = {"report.md": markdown, "inspect.md": inspection_markdown}
+    pages = {
+        "report.md": markdown,
+        "inspect.md": inspection_markdown,
+        "estimate.md": estimate_markdown,
+        "check.md": check_markdown,
+    }
     for path in map(Path, sys.argv[1:]):
         path.write_text(pages[path.name](), "utf-8")

@@ -1,0 +1,63 @@
+"""The commands `estimate` and `check`: their options, and what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_STDOUT_COLUMNS = 160
+
+
+def add_estimate(commands) -> None:
+    """``gatewright estimate``."""
+    p = commands.add_parser("estimate", help="what a model costs on a board, without synthesis")
+    p.add_argument("model", metavar="MODEL", type=Path, help="model file, as of compile")
+    p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
+    rate = p.add_mutually_exclusive_group()
+    rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
+    rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
+    p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
+    p.add_argument("--multipliers", metavar="KIND", help="FPGA: products in lut or dsp only (default: any)")
+    p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+    p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
+    p.add_argument(
+        "--data", type=Path, metavar="FILE", help=".npz (inputs, labels) or .npy, for activity and accuracy"
+    )
+    p.add_argument("--frames", type=int, metavar="N", help="its first N frames only")
+    p.add_argument("--json", action="store_true", help="print the estimate as JSON (docs/estimate.md)")
+    p.add_argument("--quiet", action="store_true", help="print nothing but errors: the exit code tells")
+    p.set_defaults(command=_estimate)
+
+
+def _estimate(args) -> int:
+    from ..report.progress import progress
+    from .estimate import Options, estimated, read_model
+
+    options = Options(
+        fps=args.fps,
+        interval=args.interval,
+        clock_mhz=args.clock,
+        multipliers=args.multipliers,
+        target=args.target,
+        threads=args.threads,
+        data=args.data,
+        frames=args.frames,
+    )
+    with progress(args.quiet) as say:
+        say(f"importing {args.model.name}")
+        found = estimated(read_model(args.model), args.board, options, say)
+    _print_estimate(found.content, args)
+    return 0 if found.fitting is None or found.fitting.fits else 1
+
+
+def _print_estimate(content: dict, args) -> None:
+    if args.json:
+        from ..report.formats import ESTIMATE
+
+        print(ESTIMATE.text(content), end="")
+    elif not args.quiet:
+        from rich.console import Console
+
+        from ..report.estimate_terminal import show_estimate
+
+        console = Console()
+        show_estimate(content, console if console.is_terminal else Console(width=_STDOUT_COLUMNS))

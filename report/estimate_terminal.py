@@ -1,0 +1,133 @@
+"""An estimate in the terminal."""
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from .facts import KINDS, by_layer
+from .formats import ESTIMATE
+from .terminal import Speaker
+from .words import clean, count, duration, figure, kib, shape, share
+
+_NAME = 26
+_LABELS = {**dict(KINDS), "fmax": "clock"}
+_FMAX = {"likely": "within reach", "open": "may be within reach", "unlikely": "hardly within reach"}
+
+
+def show_estimate(content: dict, console: Console) -> None:
+    """Print an estimate; names are never read as markup, and no colour is needed.
+
+    Raises:
+        InputError: it breaks the schema.
+    """
+    ESTIMATE.validate(content)
+    speak = Speaker(console)
+    title = Text.assemble((speak.name(content["model"]["name"], 40).plain, "bold"))
+    title.append_text(speak.text(" on ")).append_text(speak.name(content["board"]["title"], 30))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    for label, words in _facts(content):
+        grid.add_row(speak.text(label), speak.text(words))
+    parts = [title, grid]
+    if content["fpga"]:
+        parts += [_resources(content, speak), _verdict(content, speak)]
+    console.print(
+        Group(*(Padding(p, (0, 0, 1, 0), expand=False) for p in parts[:-1]), parts[-1]), soft_wrap=False
+    )
+
+
+def _facts(content: dict) -> list[tuple[str, str]]:
+    model = content["model"]
+    work = f"{count(model['macs'])} MACs, {count(model['parameters'])} parameters"
+    facts = [("Network", f"{shape(model['input']['shape'])} input, {work}")]
+    facts += _hardware(content) if content["fpga"] else _library(content)
+    facts.append(("Energy", _energy(content)))
+    right = content["accuracy"]
+    if right:
+        facts.append(("Accuracy", f"{share(right['share'])} of {count(right['frames'])} frames"))
+    return facts
+
+
+def _hardware(content: dict) -> list[tuple[str, str]]:
+    fpga, mhz = content["fpga"], content["clock_mhz"]
+    every = fpga["interval_clocks"]
+    latency = f"{' '.join(duration(fpga['latency_clocks'], mhz))}, {count(fpga['latency_clocks'])} clocks"
+    return [
+        ("Rate", f"{figure(content['frames_per_second'])} frames/s, a frame every {count(every)} clocks"),
+        ("Latency", latency),
+        ("Clock", f"{figure(mhz)} MHz{_reach(fpga['fmax'])}"),
+        ("FIFOs", _fifos(fpga["fifos"])),
+    ]
+
+
+def _reach(fmax: dict | None) -> str:
+    if fmax is None:
+        return "; how fast it can be clocked is not known for this family"
+    band = f"{figure(fmax['low'])} to {figure(fmax['high'])}"
+    return f", {_FMAX[fmax['met']]}: {figure(fmax['mhz'])} MHz expected, {band} in 4 of 5 designs"
+
+
+def _fifos(fifos: list[dict]) -> str:
+    bits, held = (sum(f[key] * f["bits"] for f in fifos) for key in ("depth", "held"))
+    full = sum(f["held"] == f["depth"] for f in fifos)
+    return f"{count(len(fifos))} of {count(bits)} bits, at most {count(held)} in use, {count(full)} run full"
+
+
+def _library(content: dict) -> list[tuple[str, str]]:
+    arm = content["arm"]
+    counted, cycles = arm["instructions"], arm["cycles"]
+    time = "no model of its pipeline"
+    if cycles is not None:
+        ms = figure(content["latency_us"] / 1e3)
+        time = f"{ms} ms, {count(cycles)} cycles by llvm-mca's {clean(arm['model'])}"
+    code = "" if arm["code_bytes"] is None else f"{kib(arm['code_bytes'])} KiB of code, "
+    memory = f"{kib(arm['constant_bytes'])} KiB of constants, arena of {kib(arm['arena_bytes'])} KiB"
+    return [
+        ("Work", "not counted" if counted is None else f"{count(counted)} instructions an inference"),
+        ("Time", time),
+        ("Memory", code + memory),
+    ]
+
+
+def _energy(content: dict) -> str:
+    found = content["energy"]
+    if found is None:
+        return "not known for this family or core"
+    power = "" if found["mw"] is None else f"{figure(found['mw'])} mW, "
+    off = "" if found["uncertainty"] is None else f", {share(found['uncertainty'])} up or down"
+    return f"{power}{figure(found['uj'])} µJ an inference{off}"
+
+
+def _resources(content: dict, speak: Speaker) -> Table:
+    resources, capacity = content["fpga"]["resources"], content["board"]["capacity"]
+    table = speak.table
+    table.add_column("Resources, estimated", no_wrap=True)
+    for _, label in KINDS:
+        table.add_column(label, justify="right", no_wrap=True)
+    for layer in by_layer(resources):
+        table.add_row(
+            speak.name(layer.label, _NAME), *[speak.text(count(layer.amounts[k])) for k, _ in KINDS]
+        )
+    table.add_section()
+    rows = (("whole design", resources["total"]), ("board", capacity))
+    for label, given in rows:
+        table.add_row(speak.text(label), *[speak.text(count(given[k])) for k, _ in KINDS])
+    parts = [resources["share"][k] for k, _ in KINDS]
+    table.add_row(
+        speak.text("share of the board"), *[speak.text("-" if p is None else share(p)) for p in parts]
+    )
+    for label in ("median", "worst"):
+        errors = [content["fpga"]["errors"].get(k, {}).get(label) for k, _ in KINDS]
+        if any(e is not None for e in errors):
+            cells = [speak.text("-" if e is None else share(e)) for e in errors]
+            table.add_row(speak.text(f"{label} error of these"), *cells)
+    return table
+
+
+def _verdict(content: dict, speak: Speaker) -> Text:
+    over = [_LABELS[k] for k in content["fpga"]["over"]]
+    if not over:
+        return speak.text("It fits.", "bold green")
+    return speak.text(f"It does not fit: too much {', '.join(over)}.", "bold red")

@@ -1,0 +1,193 @@
+"""``gatewright estimate``: what is asked of it, what it gives, and that it is what a compile finds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cli_calls import NET, refused
+from driver_models import ICEBREAKER, PYNQ, TANG, ULX3S, outputs, saved, source_frames
+from gatewright.__main__ import main
+from gatewright.compiler.ir.graph import Const, Graph, input_of
+from gatewright.compiler.ir.ops import MatMul
+from gatewright.driver.compile import Options, compile_model
+from gatewright.driver.estimate import estimate_model
+from gatewright.driver.run import run_folder
+from gatewright.errors import InputError
+from gatewright.report.formats import ESTIMATE
+
+PI = "raspberrypi_4b"
+
+
+def called(model, *more, board=ULX3S):
+    return ["estimate", str(model), "--board", board, *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """``NET`` as a file."""
+    return saved(tmp_path_factory.mktemp("estimate"), NET)
+
+
+@pytest.mark.parametrize("board", [ULX3S, ICEBREAKER, TANG, PYNQ])
+def test_it_is_what_a_compile_estimates(model, tmp_path, board):
+    """Unit by unit; only the link is not in a compile's estimate."""
+    options = Options(interval=600, until="rtl", frames=2)
+    report = compile_model(model, board, tmp_path / "out", options)
+    found = estimate_model(model, board, Options(interval=600))
+    units = found["fpga"]["resources"]["units"]
+    told = {u["name"]: u for u in report["resources"]["units"]}
+    for unit in units:
+        if unit["name"] != "link":
+            for kind in ("lut", "ff", "bram", "dsp"):
+                assert unit[kind] == told[unit["name"]][kind]
+    assert [u["name"] for u in units if u["name"] != "link"] == list(told)
+    assert (units[-1]["name"] == "link") == (board != PYNQ)
+    for kind, total in found["fpga"]["resources"]["total"].items():
+        assert total == pytest.approx(sum(u[kind] for u in units))
+    assert found["fpga"]["fits"]
+    assert found["model"] == report["model"]
+
+
+def test_clocks_are_those_of_rtl(model, tmp_path):
+    compile_model(model, ULX3S, tmp_path / "out", Options(interval=600, until="rtl", frames=2))
+    np.save(tmp_path / "x.npy", source_frames(NET, 9))
+    rtl = run_folder(tmp_path / "out", tmp_path / "x.npy", tmp_path / "y.npy", "icarus")
+    fpga = estimate_model(model, ULX3S, Options(interval=600))["fpga"]
+    assert fpga["steady"]
+    assert (fpga["latency_clocks"], fpga["interval_clocks"]) == (
+        rtl["latency_clocks"],
+        rtl["interval_clocks"],
+    )
+    assert fpga["fifos"]
+    assert all(0 < f["held"] <= f["depth"] for f in fpga["fifos"])
+
+
+def test_rates_follow_the_clock(model):
+    slow, fast = (estimate_model(model, ULX3S, Options(clock_mhz=mhz)) for mhz in (25, 50))
+    assert (slow["clock_mhz"], fast["clock_mhz"]) == (25, 50)
+    assert fast["frames_per_second"] == pytest.approx(2 * slow["frames_per_second"])
+    assert slow["latency_us"] == pytest.approx(slow["fpga"]["latency_clocks"] / 25)
+    assert slow["asked"]["clock_mhz"] == 25
+
+
+def test_json_is_checked_and_the_same_each_time(model, capsys):
+    told = []
+    for _ in range(2):
+        assert main(called(model, "--json", "--fps", "20000")) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    content = json.loads(told[0])
+    ESTIMATE.validate(content)
+    assert content["asked"]["fps"] == 20000
+    assert content["frames_per_second"] >= 20000
+    assert list(content) == ESTIMATE.schema()["required"]
+
+
+def test_what_breaks_the_schema_is_named(model):
+    content = estimate_model(model, ULX3S)
+    content["fpga"]["fifos"][1]["depth"] = 0
+    message = (
+        r"^estimate\.fpga\.fifos\[1\]\.depth: must be at least 1, not 0\. docs/estimate\.md lists every .*$"
+    )
+    with pytest.raises(InputError, match=message):
+        ESTIMATE.validate(content)
+    content["fpga"]["fifos"][1]["depth"] = 3
+    content["latency_us"] = float("nan")
+    with pytest.raises(InputError, match=r"^estimate\.latency_us: must be a finite number, not nan\."):
+        ESTIMATE.text(content)
+
+
+def test_a_table_for_people(model, capsys):
+    assert main(called(model)) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0] == "importing model.onnx"
+    assert "image on Radiona ULX3S 85F" in told.out
+    assert "share of the board" in told.out
+    assert told.out.rstrip().endswith("It fits.")
+    assert main(called(model, "--quiet")) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def wide(folder):
+    """1,000 x 512 weights of 8 bits: too much for an iCE40."""
+    x = input_of("x", (1000,), 0, 255)
+    w = Const(np.random.default_rng(0).integers(-128, 128, (1000, 512)))
+    return saved(folder, Graph((x,), (MatMul()(x, w, name="wide"),), "wide"))
+
+
+def test_a_board_that_is_too_small(tmp_path, capsys):
+    """What is missing is told, and how much it would take, with exit code 1."""
+    model = wide(tmp_path)
+    assert main(called(model, "--json", board=ICEBREAKER)) == 1
+    content = json.loads(capsys.readouterr().out)
+    fpga, bits = content["fpga"], 1000 * 512 * 8
+    assert not fpga["fits"]
+    assert "bram" in fpga["over"]
+    assert fpga["resources"]["share"]["bram"] > 1
+    assert fpga["resources"]["block_memory"]["stored_bits"] >= bits
+    assert main(called(model, board=ICEBREAKER)) == 1
+    last = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert last.startswith("It does not fit: too much ")
+    assert "BRAM" in last
+
+
+def test_accuracy_from_labels(model, tmp_path, capsys):
+    x = source_frames(NET, 40)
+    chosen = (outputs(NET, x) * 0.25).reshape(40, -1).argmax(axis=1)
+    labels = np.where(np.arange(40) < 10, chosen + 1, chosen)
+    np.savez(tmp_path / "set.npz", inputs=x, labels=labels)
+    assert main(called(model, "--data", tmp_path / "set.npz", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == {"share": 0.75, "frames": 40, "data": "set.npz"}
+    assert main(called(model, "--data", tmp_path / "set.npz", "--frames", 10)) == 0
+    assert "0 % of 10 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--interval", "5"), r"folding: the interval must be at least \d+ clocks, not 5: layer 'conv' .*"),
+        (("--interval", "0"), r"estimate: --interval must be at least 1, not 0"),
+        (("--multipliers", "any"), r"estimate: --multipliers must be lut or dsp, not 'any'"),
+        (("--fps", "1e8"), r"estimate: --fps must be at most \d+ at [\d.]+ MHz, not 1e\+08"),
+        (("--clock", "inf"), r"estimate: --clock must be between 1e-06 and 1e\+09, not inf"),
+        (("--clock", "5000"), rf"estimate: {ULX3S} makes no clock between 400 and 5000 MHz\. .*"),
+        (("--target", "gpu"), r"estimate: --target must be one of fpga, arm, not 'gpu'"),
+        (("--target", "arm"), rf"estimate: {ULX3S} has no processor that is known\. Use --target fpga\."),
+        (("--threads", "2"), r"estimate: --threads is for --target arm, not for fpga\. Leave it out\."),
+        (("--frames", "0"), r"estimate: --frames must be at least 1, not 0"),
+        (("--data", "none.npz"), r"data: none\.npz does not exist"),
+    ],
+)
+def test_what_is_refused(model, capsys, options, message):
+    refused(capsys, called(model, *options), message)
+
+
+def test_a_model_of_two_outputs(tmp_path, capsys):
+    x = input_of("x", (4,), 0, 3)
+    a, b = (MatMul()(x, Const(np.full((4, 2), n)), name=f"m{n}") for n in (1, 2))
+    message = r"estimate: a model must have 1 input and 1 output, not 1 and 2\. Cut it where one tensor .*"
+    refused(capsys, called(saved(tmp_path, Graph((x,), (a, b), "two"))), message)
+
+
+def test_options_of_an_fpga_are_not_for_a_processor(model, capsys):
+    refused(
+        capsys,
+        called(model, "--fps", "10", board=PI),
+        r"estimate: --fps is for --target fpga, not for arm\. Leave it out\.",
+    )
+    message = rf"estimate: {PI} has a processor only, no FPGA\. Use --target arm\."
+    refused(capsys, called(model, "--target", "fpga", board=PI), message)
+
+
+def test_a_processor_is_compiled_for_and_counted(model, tmp_path, capsys):
+    """Instructions are those of a compile."""
+    assert main(called(model, "--json", board=PI)) == 0
+    content = json.loads(capsys.readouterr().out)
+    ESTIMATE.validate(content)
+    report = compile_model(model, PI, tmp_path / "out", Options(frames=1))
+    assert content["arm"]["instructions"] == report["arm"]["instructions"]
+    assert content["fpga"] is None
+    assert content["clock_mhz"] == 1500
+    assert content["latency_us"] == pytest.approx(1e6 / content["frames_per_second"])
+    assert content["arm"]["cycles"] == pytest.approx(content["latency_us"] * 1500, rel=0.01)
