@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..sim.cycle import simulate as cycle
 from ..sim.rtl import Simulation, Trace, compile_rtl
 from .arm_run import count, run_frames
+from .device import Statistics, open_device
 from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
 
@@ -28,13 +29,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class Execution:
-    """Integers in the graph's layout, (N, *type.shape); timing, each beat's clock, or instructions of one
-    inference, where the executor has them."""
+    """Integers in the graph's layout, (N, *type.shape); timing, each beat's clock, instructions of one
+    inference, or what happened on a device's line, where the executor has them."""
 
     values: np.ndarray
     timing: Timing | None = None
     instructions: int | None = None
     clocks: cycle.Timing | None = None
+    line: Statistics | None = None
 
 
 def run_reference(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
@@ -114,7 +116,20 @@ def _rates(ends: np.ndarray, start: int) -> Timing:
     return Timing(latency, -(-int(ends[-1] - ends[half]) // (frames - 1 - half)))
 
 
-EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
+def on_device(port: str, baud: int | None, say: Callable[[int], None] | None = None) -> Executor:
+    """The board on a serial port, which runs the folder's bitstream; ``say`` is told how many frames are
+    done."""
+
+    def run(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
+        with open_device(project.root, port, baud=baud) as device:
+            return Execution(device.run(frames, graph, say), line=device.statistics)
+
+    return run
+
+
+DEVICE = "device"
+Executor = Callable[[Project, Graph, np.ndarray], Execution]
+EXECUTORS: Mapping[str, Executor] = {
     "reference": run_reference,
     "onnxruntime": lambda project, graph, frames: Execution(run_in_onnxruntime(graph, frames)),
     "rtl": lambda project, graph, frames: run_rtl(project, graph, frames, "verilator"),
@@ -124,12 +139,12 @@ EXECUTORS: Mapping[str, Callable[[Project, Graph, np.ndarray], Execution]] = {
 }
 
 
-def executor(name: str) -> Callable[[Project, Graph, np.ndarray], Execution]:
-    """The executor called ``name``.
+def executor(name: str) -> Executor:
+    """The executor called ``name``, which needs nothing but a folder.
 
     Raises:
         InputError: there is none.
     """
     if name not in EXECUTORS:
-        raise InputError(f"run: --on must be one of {', '.join(EXECUTORS)}, not {name!r}")
+        raise InputError(f"run: --on must be one of {', '.join([*EXECUTORS, DEVICE])}, not {name!r}")
     return EXECUTORS[name]

@@ -19,6 +19,7 @@ from ..hw.flow.tools import find
 from ..hw.library import closure, twin
 from ..hw.testbench import testbench
 from ..hw.verilog import memory_files, top_level
+from . import link_file
 from .project import TOP, describe_design
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ def write_rtl(job: Job) -> None:
     verilog = {name: text for name, text in board_files.items() if name.endswith(".v")}
     for name, text in {**texts, **verilog, **memories}.items():
         (project.rtl / name).write_text(text)
+    if board_files:
+        (project.root / link_file.NAME).write_text(link_file.describe_link(job))
+        job.files["link"] = link_file.NAME
     for name, text in board_files.items():
         if name not in verilog:
             (project.root / name).write_text(text)

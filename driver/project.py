@@ -96,7 +96,7 @@ class Project:
             f"run: {self.root} holds no ARM library (no {self.library_file.name}). "
             "Compile for a board with a processor, or with --target arm."
         )
-        return _described(self.library_file, missing, _LIBRARY_SCHEMA, _library)
+        return described(self.library_file, missing, _LIBRARY_SCHEMA, _library)
 
     def graph(self) -> Graph:
         """The integer graph.
@@ -121,7 +121,7 @@ class Project:
             f"run: {self.root} holds no hardware (no {self.design_file.name}). "
             "Compile with --until rtl or further, or run --on reference."
         )
-        return _described(self.design_file, missing, _DESIGN_SCHEMA, _interface)
+        return described(self.design_file, missing, _DESIGN_SCHEMA, _interface)
 
     def design(self) -> Design:
         """The hardware as the cycle model takes it: no memory holds anything.
@@ -134,7 +134,7 @@ class Project:
             f"run: {self.root} holds no hardware (no {self.design_file.name}), so it has no clocks. "
             "Compile for an FPGA with --until rtl or further, or run --on reference or arm."
         )
-        return _described(self.design_file, missing, _DESIGN_SCHEMA, lambda d: read_design(d, _stream))
+        return described(self.design_file, missing, _DESIGN_SCHEMA, lambda d: read_design(d, _stream))
 
     def sources(self) -> list[Path]:
         """The accelerator's Verilog files, without the board's."""
@@ -145,7 +145,7 @@ class Project:
         return {path.name: path.read_text() for path in sorted(self.rtl.glob("*.mem"))}
 
 
-def _described(file: Path, missing: str, schema: str, read: Callable[[dict], _Read]) -> _Read:
+def described(file: Path, missing: str, schema: str, read: Callable[[dict], _Read]) -> _Read:
     """What ``read`` makes of a description; InputError where it is missing, damaged or of another schema."""
     if not file.is_file():
         raise InputError(missing)

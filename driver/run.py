@@ -1,14 +1,17 @@
 """Running a compiled folder on a user's array."""
 
 import io
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..compiler.ir.graph import Graph
+from ..errors import InputError
 from ..sim.cycle.simulate import Timing
 from .data import encode, load_array, load_data, output_decoding
-from .execute import executor
+from .execute import DEVICE, Executor, executor, on_device
 from .output import write_whole
 from .project import Project
 from .verify import accuracy
@@ -20,7 +23,16 @@ _ARCHIVE = ".npz"
 _SHOWN = 4
 
 
-def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: str = "reference") -> dict:
+def run_folder(
+    folder: Path | str,
+    source: Path | str,
+    target: Path | str,
+    on: str = "reference",
+    *,
+    port: str | None = None,
+    baud: int | None = None,
+    say: Callable[[int], None] | None = None,
+) -> dict:
     """Run the network in ``folder`` on the frames of ``source`` and write its integers to ``target``.
 
     Args:
@@ -28,14 +40,17 @@ def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: s
             .npz with these as ``inputs``, and with ``labels`` to tell the accuracy.
         target: .npy that takes int64 (N, ...) in the source model's axis order; report.json has its scale.
         on: executor: reference, onnxruntime, rtl (Verilator), icarus, cycle (the reference's values with the
-            RTL's clocks) or arm (qemu).
+            RTL's clocks), arm (qemu) or device (a board on a serial port, which runs the folder's bitstream).
+        port: the device's serial port; baud: its bits per second, if not those it was compiled for; say:
+            told by a device how many frames are done.
     Returns:
-        What was done: executor, frames, shape; clocks, or instructions of an inference, where the executor
-        has them; the share of frames that were classified right where labels are given.
+        What was done: executor, frames, shape; clocks, instructions of an inference, or what happened on a
+        device's line, where the executor has them; the share of frames that were classified right where
+        labels are given.
     Raises:
         GatewrightError: an input that cannot be used, or an executor that failed.
     """
-    run = executor(on)
+    run = _executor(on, port, baud, say)
     project = Project(Path(folder))
     graph = project.graph()
     frames, labels = _given(Path(source), graph)
@@ -55,9 +70,23 @@ def run_folder(folder: Path | str, source: Path | str, target: Path | str, on: s
         result["clocks"] = _clocks(done.clocks)
     if done.instructions is not None:
         result["instructions_per_inference"] = done.instructions
+    if done.line:
+        result["line"] = asdict(done.line) | {"frames_per_second": done.line.frames_per_second}
     if labels is not None:
         result["accuracy"] = accuracy(decoding.apply(done.values), labels)
     return result
+
+
+def _executor(on: str, port: str | None, baud: int | None, say: Callable[[int], None] | None) -> Executor:
+    if on != DEVICE:
+        if port is not None or baud is not None:
+            raise InputError(f"run: --port and --baud are for --on {DEVICE}, not {on!r}. Leave them out.")
+        return executor(on)
+    if port is None:
+        raise InputError(f"run: --on {DEVICE} needs --port, the board's serial port, such as /dev/ttyUSB0")
+    if baud is not None and baud < 1:
+        raise InputError(f"run: --baud must be at least 1 bit per second, not {baud}")
+    return on_device(port, baud, say)
 
 
 def _given(source: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
@@ -93,6 +122,12 @@ def told(done: dict) -> str:
         ends = zip(clocks["first_output"], clocks["last_output"], strict=True)
         for frame, (first, last) in enumerate(list(ends)[:_SHOWN]):
             lines.append(f"frame {frame}: first beat out in clock {first:,}, last in {last:,}")
+    if "line" in done:
+        line = done["line"]
+        lines.append(
+            f"{line['frames_per_second']:,.1f} frames/s through the line; {line['repeats']} requests sent "
+            f"again, {line['naks']} of them refused by the board"
+        )
     if "accuracy" in done:
         lines.append(f"accuracy {100 * done['accuracy']:.2f} %")
     return "\n".join(lines)

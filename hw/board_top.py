@@ -271,9 +271,14 @@ def _board_fields(board: Board, pll: PllSettings, clocks_per_bit: int) -> dict[s
         "keep": "(* keep *) " if pll.uses_pll else "",
         "clock": _clock(board, pll),
         "button": "~" if board.button.active_low else "",
-        # Never so short that a slow line's own bytes would exceed it.
-        "timeout_clocks": max(round(pll.achieved_mhz * 1000 * TIMEOUT_MS), 40 * clocks_per_bit),
+        "timeout_clocks": timeout_clocks(pll.achieved_mhz, clocks_per_bit),
     }
+
+
+def timeout_clocks(clock_mhz: float, clocks_per_bit: int) -> int:
+    """Clocks without a byte after which the link forgets a packet under way; never so short that a slow
+    line's own bytes would exceed it."""
+    return max(round(clock_mhz * 1000 * TIMEOUT_MS), 40 * clocks_per_bit)
 
 
 def _clock(board: Board, pll: PllSettings) -> str:

@@ -12,13 +12,11 @@ from ..errors import ToolError
 from ..hw.flow import tools
 from .wrapper import PROBE_CLOCKS, RESET_CLOCKS, WRAPPER, Outcome, Ports, Stimulus
 
-_CLASS = f"V{WRAPPER}"
 _HARNESS = Path(__file__).parent / "harness.cpp"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _VERILATOR_FLAGS = (
     "--cc", "--no-timing", "--x-assign", "unique", "--x-initial", "unique", "-O3",
-    "--output-split", "0", "-Wno-fatal", "-Wno-lint", "-Wwarn-WIDTH", "--prefix", _CLASS,
-    "--top-module", WRAPPER, "--Mdir", "obj",
+    "--output-split", "0", "-Wno-fatal", "-Wno-lint", "-Wwarn-WIDTH", "--Mdir", "obj",
 )  # fmt: skip
 _CXX_FLAGS = ("-std=gnu++20", "-O2", "-w", "-DVL_IGNORE_UNKNOWN_ARCH=1")
 
@@ -69,23 +67,35 @@ def compile_verilator(
     Raises:
         ToolError: the Verilog is wrong, or the stream widths do not match the ports.
     """
-    verilator, cxx = tools.find("verilator", native), tools.find("c++", native)
-    said = tools.run(verilator, [*_VERILATOR_FLAGS, wrapper_file, *map(str, files)], workdir)
+    said = build(workdir, WRAPPER, [wrapper_file, *map(str, files)], _HARNESS, native)
     misfits = [line for line in said.splitlines() if "-WIDTH" in line and f": {wrapper_file}:" in line]
     if misfits:
         raise ToolError(
             f"verilator: streams must have the widths of the ports (in_bits {ports.in_bits}, out_bits "
             f"{ports.out_bits}), not others:\n" + "\n".join(misfits)
         )
+
+
+def build(workdir: Path, top: str, files: Sequence[str], harness: Path, native: bool | None) -> str:
+    """Compiles ``top``, as class V``top``, and the C++ program ``harness`` around it to
+    ``workdir/simulation``; returns what Verilator said.
+
+    Raises:
+        ToolError: the Verilog is wrong, or a tool is missing.
+    """
+    verilator, cxx = tools.find("verilator", native), tools.find("c++", native)
+    named = ("--prefix", f"V{top}", "--top-module", top)
+    said = tools.run(verilator, [*_VERILATOR_FLAGS, *named, *files], workdir)
     include = _include_folder(verilator, workdir)
     objects = _runtime_objects(verilator, cxx, include, workdir)
     # One translation unit: the headers are read once, and the compiler sees across the files.
     parts = sorted(path.name for path in (workdir / "obj").glob("*.cpp") if path.name != "all.cpp")
-    unit = "".join(f'#include "{name}"\n' for name in [*parts, "harness.cpp"])
-    (workdir / "obj" / "harness.cpp").write_text(_HARNESS.read_text())
+    unit = "".join(f'#include "{name}"\n' for name in [*parts, harness.name])
+    (workdir / "obj" / harness.name).write_text(harness.read_text())
     (workdir / "obj" / "all.cpp").write_text(unit)
     arguments = [*_include(include), "-Iobj", "obj/all.cpp", *map(str, objects), "-o", "simulation"]
     tools.run(cxx, [*arguments, "-pthread"], workdir)
+    return said
 
 
 def run_verilator(
