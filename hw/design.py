@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..compiler.ir.types import Int
 from ..errors import LoweringError
+from .estimates.fit import fit
 
 if TYPE_CHECKING:
     from .store import Store
@@ -29,6 +31,13 @@ class Resources:
     bram: float = 0
     dsp: float = 0
     stored_bits: int = field(default=0, compare=False)
+
+    def times(self, count: float) -> "Resources":
+        """So many of them."""
+        return Resources(
+            self.lut * count, self.ff * count, self.bram * count, self.dsp * count,
+            round(self.stored_bits * count),
+        )  # fmt: skip
 
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(
@@ -55,6 +64,14 @@ class Course:
     kept: int
 
 
+def _nowhere(p: SimpleNamespace) -> tuple[str, ...]:
+    return ()
+
+
+Parts = Mapping[str, Resources]
+"""What each structural part of a unit takes, before calibration."""
+
+
 @dataclass(frozen=True)
 class Unit:
     """A hand-written RTL module and what it costs; parameters are passed as ``p.NAME``.
@@ -73,11 +90,22 @@ class Unit:
     files: tuple[str, ...]
     interval: Callable[[SimpleNamespace], int]
     latency: Callable[[SimpleNamespace], int]
-    resources: Callable[[SimpleNamespace, str], Resources]
+    parts: Callable[[SimpleNamespace, str, "Contents"], Parts]
     memories: tuple[str, ...] = ()
     in_turn: bool = False
     needs: Callable[[SimpleNamespace], np.ndarray] | None = None
     course: Callable[[SimpleNamespace], Course] | None = None
+    looks: Callable[[SimpleNamespace], tuple[str, ...]] = _nowhere
+
+    def resources(
+        self, p: SimpleNamespace, family: str, contents: "Contents" = MappingProxyType({})
+    ) -> Resources:
+        """Estimated resources: its parts, each by the factor that calibration found.
+
+        Args:
+            contents: what memories hold, for a closer estimate of those in LUTs.
+        """
+        return calibrated(self.module, self.parts(p, family, contents), family)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +118,25 @@ class Memory:
     words: tuple
     bits: int
     per_lane: bool = False
+
+
+Contents = Mapping[str, Memory]
+"""What is known of a unit's memories, by parameter."""
+
+
+def calibrated(module: str, parts: Parts, family: str) -> Resources:
+    """What the parts of a unit sum up to, each by its factors of LUTs and registers."""
+    factors = fit(family).get("units", {}).get(module.removesuffix("_fed"), {})
+    lut = ff = bram = dsp = 0.0
+    stored_bits = 0
+    for name, part in parts.items():
+        of_lut, of_ff = factors.get(name, (1.0, 1.0))
+        lut += part.lut * of_lut
+        ff += part.ff * of_ff
+        bram += part.bram
+        dsp += part.dsp
+        stored_bits += part.stored_bits
+    return Resources(lut, ff, bram, dsp, stored_bits)
 
 
 @dataclass(frozen=True)
@@ -176,9 +223,16 @@ class Instance:
         """Clocks from the first beat in to the first beat out."""
         return self.unit.latency(self.p)
 
-    def resources(self, family: str) -> Resources:
-        """Estimated resources on ``family``."""
-        return self.unit.resources(self.p, family)
+    def resources(self, family: str, contents: bool = True) -> Resources:
+        """Estimated resources on ``family``; without ``contents`` those with arbitrary memories, which is
+        quicker."""
+        return self.unit.resources(self.p, family, self._known if contents else MappingProxyType({}))
+
+    @cached_property
+    def _known(self) -> "Contents":
+        """The memories that its estimate looks into."""
+        names = [name for name in self.unit.looks(self.p) if name in self.memories]
+        return {name: self.memories[name]() for name in names}
 
 
 @dataclass(frozen=True)
@@ -271,6 +325,7 @@ class Design:
         feeding = {edge.sink: edge.source for edge in self.edges}
         return tuple(feeding[Port(place, k)] for k in range(len(self.instances[place].inputs)))
 
-    def resources(self, family: str) -> Resources:
-        """Estimated total on ``family``."""
-        return sum((part.resources(family) for part in (*self.instances, *self.stores)), Resources())
+    def resources(self, family: str, contents: bool = True) -> Resources:
+        """Estimated total on ``family``; ``contents`` as for ``Instance.resources``."""
+        units = (i.resources(family, contents) for i in self.instances)
+        return sum((*units, *(s.resources(family) for s in self.stores)), Resources())

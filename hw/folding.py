@@ -91,7 +91,7 @@ def _choices(layer: Layer, family: str, multipliers: str | None) -> list[_Choice
         if option.family not in ("", family):
             continue
         units = rule.lower(layer, option)
-        cost = sum((u.resources(family) for u in units), Resources())
+        cost = sum((u.resources(family, contents=False) for u in units), Resources())
         slowest = max((u.busy for u in units), default=1)
         lanes_in = tuple(s.lanes for s in units[0].inputs) if units else ()
         found.append(_Choice(option, slowest, cost, lanes_in, units[-1].output.lanes if units else 0))
@@ -143,7 +143,7 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
         # Deep FIFOs take time to work out, so a folding that is too large without them stays without.
         for buffered in (False, True):
             design = share_roms(assemble(name, chain, folds, buffered), board.part.family)
-            need = occupied(design.resources(board.part.family) + overhead, board.part.family)
+            need = occupied(design.resources(board.part.family, contents=False) + overhead, board.part.family)
             over = [k for k in kinds if getattr(need, k) > share * getattr(room, k)]
             if over:
                 break
@@ -163,8 +163,10 @@ def _shortage(design, board: Board, need: Resources, room: Resources, over, inte
     family = board.part.family
     lines = []
     for kind in over:
-        users = sorted(design.instances, key=lambda i: -getattr(i.resources(family), kind))[:3]
-        named = ", ".join(f"{u.name} {getattr(u.resources(family), kind):.0f}" for u in users)
+        users = sorted(design.instances, key=lambda i: -getattr(i.resources(family, contents=False), kind))[
+            :3
+        ]
+        named = ", ".join(f"{u.name} {getattr(u.resources(family, contents=False), kind):.0f}" for u in users)
         lines.append(
             f"{getattr(need, kind):.0f} {kind.upper()}, {board.part.name} has {getattr(room, kind):.0f} "
             f"(largest users: {named})"

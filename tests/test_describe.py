@@ -18,7 +18,7 @@ from test_report import printed
 def test_estimates_are_whole_numbers_that_add_up():
     part, stream = SimpleNamespace(family="ecp5", bram_kbit=18), Stream(Int(0, 1), 1, 1)
     odd = Resources(0.4, 10.3, 0.5, stored_bits=2304)
-    unit = Unit("gw_odd", (), (), lambda p: 1, lambda p: 1, lambda p, family: odd)
+    unit = Unit("gw_odd", (), (), lambda p: 1, lambda p: 1, lambda p, family, contents: {"": odd})
     instances = tuple(Instance(unit, f"u{n}", {}, 1, stream, stream) for n in range(7))
     design = Design("odd", instances, chained(7))
     job = SimpleNamespace(board=SimpleNamespace(part=part), design=design, synthesis=None, routed=None)

@@ -24,5 +24,5 @@ def fit(family: str) -> Mapping:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise LoweringError(
-            f"estimates: {family}.json must be JSON, not {error}. Write it anew: python benchmarks/calibrate.py"
+            f"estimates: {family}.json must be JSON, not {error}. Run: python benchmarks/calibrate.py"
         ) from None

@@ -20,7 +20,7 @@ class Fmax:
 
 
 def fmax(design: Design, board: Board) -> Fmax | None:
-    """The rate that a design is likely to reach on a board; None for families without place-and-route here."""
+    """The rate that a design will likely reach on a board; None for families without place-and-route here."""
     found = fit(board.part.family).get("fmax")
     if not found:
         return None

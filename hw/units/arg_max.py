@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
+from .fabric import LUT6
 from .ram import clog2
 
 
@@ -14,23 +15,28 @@ def _latency(p: SimpleNamespace) -> int:
     return p.C // p.PE + clog2(p.PE)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """LUTs within 15 % of 4 Yosys runs a family; flip-flops within 2 %, except that Xilinx may turn the
-    lone nodes of an uneven tree into shift registers (10 lanes: 136 instead of 190)."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    """Xilinx may turn the lone nodes of an uneven tree into shift registers, 190 of 10 lanes into 136."""
     fold, index = p.C // p.PE, max(1, clog2(p.C))
-    xilinx = family in ("xc7", "xcup")
-    pair = 1.5 * p.BITS + 4 if xilinx else 2.5 * p.BITS + 5
-    lut, ff = (p.PE - 1) * pair + 3, index + 1.0
-    nodes = p.PE
+    six = family in LUT6
+    nodes, ff = p.PE, 0
     for level in range(1, clog2(p.PE) + 1):
         nodes = -(-nodes // 2)
         ff += nodes * (p.BITS + level) + 1
-    if fold == 1:
-        ff -= p.BITS if p.PE > 1 else 0  # nobody asks for the winner's code
-    else:
-        lut += (0.5 if xilinx else 1.5) * p.BITS + (1 if xilinx else 2) * (clog2(fold) + index) + 3
-        ff += p.BITS + clog2(fold) + index
-    return Resources(lut=lut, ff=ff)
+    if fold == 1 and p.PE > 1:
+        ff -= p.BITS  # nobody asks for the winner's code
+    pairs = p.PE - 1
+    parts = {
+        "tree": Resources(lut=pairs * (1.5 if six else 2.5) * p.BITS, ff=ff),
+        "tree_index": Resources(lut=pairs * (4 if six else 5)),
+        "control": Resources(lut=3, ff=index + 1),
+    }
+    if fold > 1:
+        parts["best"] = Resources(lut=(0.5 if six else 1.5) * p.BITS, ff=p.BITS)
+        parts["best_index"] = Resources(
+            lut=(1 if six else 2) * (clog2(fold) + index) + 3, ff=clog2(fold) + index
+        )
+    return parts
 
 
 ARG_MAX = Unit(
@@ -39,5 +45,5 @@ ARG_MAX = Unit(
     files=("gw_arg_max.v",),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )

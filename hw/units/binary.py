@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .fabric import adder, product
 
 SUM, PRODUCT = 0, 1
@@ -31,16 +31,20 @@ def _term(bits: int, factor: int, offset: int, family: str) -> Resources:
     return Resources(lut=max(adders, 0) * adder(bits, family), ff=bits)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    parts = {
+        "operands": Resources(ff=p.A_BITS + p.B_BITS).times(p.PE),
+        "control": Resources(lut=5, ff=3 + (not _plain(p))),
+    }
     if p.OP == PRODUCT:
-        core = product(p.A_TERM, p.B_TERM, family)
+        parts["products"] = product(p.A_TERM, p.B_TERM, family).times(p.PE)
     else:
-        core = Resources(lut=adder(p.OUT_BITS, family), ff=p.OUT_BITS)
-    lane = core + Resources(ff=p.A_BITS + p.B_BITS)
+        parts["sums"] = Resources(lut=adder(p.OUT_BITS, family), ff=p.OUT_BITS).times(p.PE)
     if not _plain(p):
-        lane += _term(p.A_TERM, p.A_FACTOR, p.A_OFFSET, family)
-        lane += _term(p.B_TERM, p.B_FACTOR, p.B_OFFSET, family)
-    return Resources(lut=p.PE * lane.lut + 5, ff=p.PE * lane.ff + 3 + (not _plain(p)), dsp=p.PE * lane.dsp)
+        a = _term(p.A_TERM, p.A_FACTOR, p.A_OFFSET, family)
+        b = _term(p.B_TERM, p.B_FACTOR, p.B_OFFSET, family)
+        parts["terms"] = (a + b).times(p.PE)
+    return parts
 
 
 BINARY = Unit(
@@ -52,5 +56,5 @@ BINARY = Unit(
     files=("gw_binary.v", "gw_constant_multiply.v", "gw_delay.v", "gw_extend.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )  # fmt: skip

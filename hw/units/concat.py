@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .fabric import LUT6
 from .ram import clog2
 
@@ -21,10 +21,15 @@ def _latency(p: SimpleNamespace) -> int:
     return 1
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     count = max(1, clog2(max(_beats(p))))
     choose = p.BITS * (-(-(p.N - 1) // 3) if family in LUT6 else p.N - 1)
-    return Resources(lut=choose + 3 * count + 2 * p.N + 4, ff=p.BITS + count + p.N + clog2(p.N) + 1)
+    return {
+        "choose": Resources(lut=choose, ff=p.BITS),
+        "count": Resources(lut=3 * count, ff=count),
+        "ports": Resources(lut=2 * p.N, ff=p.N + clog2(p.N)),
+        "control": Resources(lut=4, ff=1),
+    }
 
 
 CONCAT = Unit(
@@ -33,6 +38,6 @@ CONCAT = Unit(
     files=("gw_concat.v", "gw_counter.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     in_turn=True,
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...compiler.ir.types import Int
 from ..adder_graph import AdderGraph, adder_graph, digit_count
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .fabric import LUT6, adder
 
 _WORD, _OUTPUT, _OPERAND = 84, 64, 28
@@ -83,32 +83,29 @@ def _adder_bits(word: int, family: str) -> int:
     return _field(word, 72, 6) - (b_shift or (0 if minus else a_shift)) - carry
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Sums of what the tables say.
-
-    Against Yosys 0.70: LUTs of a 32 x 5 matrix 4 % high on xc7, of a clamped 7 x 8 one 9 % on ECP5 and 21 %
-    on xc7; registers 5 to 12 % high.
-    """
-    lut, ff = 2.0, _latency(p)
-    for word in _words(p.SUMS, _WORD):
-        lut += adder(_adder_bits(word, family), family)
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    """Sums of what the tables say."""
+    sums = sum(adder(_adder_bits(word, family), family) for word in _words(p.SUMS, _WORD))
+    parts = {
+        "sums": Resources(lut=sums),
+        "control": Resources(lut=2, ff=_latency(p)),
+        "registers": _registers(p, family),
+    }
     live = [word for word in _words(p.OUTPUTS, _OUTPUT) if _field(word, 16, 6)]  # the others are constant
     if p.OFFSETS:
         # Of what a clamp shifts out only the carry is made.
-        low = p.SHIFT * p.CLAMP
+        low, lut = p.SHIFT * p.CLAMP, 0.0
         for word in live:
             if word >> _OPERAND & 1:
                 lut += adder(p.SUM_BITS, family)
             elif word >> 32:
                 lut += adder(p.SUM_BITS - low + (low > 0), family) + low / (5 if family in LUT6 else 3)
-        ff += len(live) * (p.SUM_BITS - low)
+        parts["offsets"] = Resources(lut=lut, ff=len(live) * (p.SUM_BITS - low))
     if p.CLAMP:
         levels = p.TOP.bit_length()
-        lut += len(live) * (
-            (p.SUM_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
-        )
-        ff += len(live) * p.OUT_BITS
-    return Resources(lut=lut, ff=ff) + _registers(p, family)
+        clamp = (p.SUM_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
+        parts["clamp"] = Resources(lut=clamp, ff=p.OUT_BITS).times(len(live))
+    return parts
 
 
 @dataclass(frozen=True)
@@ -234,5 +231,5 @@ CONSTANT_MATRIX = Unit(
     files=("gw_constant_matrix.v", "gw_clamp.v", "gw_counter.v", "gw_extend.v", "gw_vector_pipe.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )  # fmt: skip

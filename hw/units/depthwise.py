@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..design import Memory, Resources, Unit
+from ..design import Contents, Memory, Parts, Resources, Unit
 from .fabric import LUT6, adder, rom
 from .lanes import LANE_DIGITS, LANE_SIGN_W, LANE_XNOR, lane_resources
 from .matrix_vector import weight_memory
@@ -31,27 +31,28 @@ def _lane(p: SimpleNamespace, family: str) -> Resources:
     return lane_resources(SimpleNamespace(**lane), family)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Against Yosys 0.70 on 4 configurations of ECP5, one each of Gowin and xc7: LUTs 2 % low to 16 % high,
-    registers up to 7 % high (xc7, which turns delays into SRLs, 45 %), block RAM and DSP exact."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     fold, lanes = p.C // p.PE, p.PE * p.K
-    lane, words = _lane(p, family), p.TAPS * fold
+    words = p.TAPS * fold
     choose = p.ACC_BITS if p.TAPS > 1 and family not in LUT6 else 0
     counters = clog2(words) + clog2(fold) * (1 + p.HAS_BIAS) + clog2(p.TAPS)
-    used = Resources(
-        lut=lanes * (lane.lut + adder(p.ACC_BITS, family) + choose) + 2 * counters + 4,
-        ff=lanes * (lane.ff + p.ACC_BITS) + 2 * p.PE * p.X_BITS + counters + _lane_clocks(p) + 3,
-        dsp=lanes * lane.dsp,
-    )
+    parts = {
+        f"lanes_{p.LANE}": _lane(p, family).times(lanes),
+        "sums": Resources(lut=adder(p.ACC_BITS, family), ff=p.ACC_BITS).times(lanes),
+        "choose": Resources(lut=choose).times(lanes),
+        "operands": Resources(ff=2 * p.PE * p.X_BITS),
+        "counters": Resources(lut=2 * counters, ff=counters),
+        "control": Resources(lut=4, ff=_lane_clocks(p) + 3),
+        "weights": rom(words, lanes * p.W_BITS, p.ROM_STYLE, True, family),
+    }
     if p.LANE == LANE_DIGITS:
-        used += Resources(lut=p.PE * adder(p.X_BITS + 2, family), ff=p.PE * (p.X_BITS + 2))
+        parts["triples"] = Resources(lut=adder(p.X_BITS + 2, family), ff=p.X_BITS + 2).times(p.PE)
     if p.TAPS > 1:
-        used += turn_resources(fold, lanes * p.ACC_BITS, family)
-    used += rom(words, lanes * p.W_BITS, p.ROM_STYLE, True, family)
+        parts["store"] = turn_resources(fold, lanes * p.ACC_BITS, family)
     if p.HAS_BIAS:
         style = 2 if p.ROM_STYLE == 2 else 0
-        used += rom(fold, lanes * p.ACC_BITS, style, True, family)
-    return used
+        parts["biases"] = rom(fold, lanes * p.ACC_BITS, style, True, family)
+    return parts
 
 
 def depthwise_weights(w: np.ndarray, lanes: int, bits: int, bipolar: bool = False) -> Memory:
@@ -76,6 +77,6 @@ DEPTHWISE = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     memories=("WEIGHTS", "BIAS"),
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """What adders and ROMs take on each FPGA family; the units' estimates are sums of these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..design import Resources
+from .lut_rom import changing, lut_rom
 from .ram import rom_blocks
 
 # The fewest bits of a ROM per block for which Yosys 0.70 takes block RAM of its own accord, not LUTs.
@@ -77,8 +78,10 @@ def _in_blocks(words: int, bits: int, family: str) -> bool:
     return words * bits / halves >= _ROM_BITS[family]
 
 
-def rom(words: int, bits: int, style: int, out_reg: bool, family: str) -> Resources:
-    """``gw_rom`` with arbitrary contents.
+def rom(
+    words: int, bits: int, style: int, out_reg: bool, family: str, contents: Sequence[int] | None = None
+) -> Resources:
+    """``gw_rom``; without ``contents``, its words, with arbitrary ones.
 
     Few words make few different columns, which synthesis shares; a LUT ROM of w > 16 words takes about
     2.2 LUT4 per 16 words and bit.
@@ -86,7 +89,13 @@ def rom(words: int, bits: int, style: int, out_reg: bool, family: str) -> Resour
     if words == 1:
         return Resources()
     if style == 1 or (style == 0 and _in_blocks(words, bits, family)):
+        if contents is not None:
+            bits = changing(contents, bits)  # tools take constant columns out
+            if bits == 0:
+                return Resources()
         return Resources(ff=bits * out_reg, bram=rom_blocks(words, bits, family), stored_bits=words * bits)
+    if contents is not None:
+        return lut_rom(contents, bits, out_reg, 6 if family in LUT6 else 4)
     columns = min(bits, 2 ** min(words, 60) - 2)
     if family in LUT6:
         luts = -(-words // 64)

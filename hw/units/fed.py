@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType, SimpleNamespace
 
-from ..design import Resources, Unit
-from .fabric import rom
+from ..design import Contents, Parts, Unit
 from .matrix_vector import MATRIX_VECTOR
 from .requantize import REQUANTIZE
 
@@ -19,21 +18,18 @@ class Fed:
     tables: Callable[[SimpleNamespace], Mapping[str, tuple[int, int]]]
 
 
-def _fed(unit: Unit, params: tuple[str, ...], tables: Callable) -> Fed:
-    def resources(p: SimpleNamespace, family: str) -> Resources:
-        roms = [rom(*table, p.ROM_STYLE, True, family) for table in tables(p).values()]
-        whole, outside = unit.resources(p, family), sum(roms, Resources())
-        return Resources(
-            whole.lut - outside.lut, whole.ff - outside.ff, whole.bram - outside.bram, whole.dsp,
-            whole.stored_bits - outside.stored_bits,
-        )  # fmt: skip
+def _fed(unit: Unit, params: tuple[str, ...], inside: tuple[str, ...], tables: Callable) -> Fed:
+    """``inside`` names the parts of ``unit`` that are the ROMs in ``params``."""
+
+    def parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+        return {name: part for name, part in unit.parts(p, family, contents).items() if name not in inside}
 
     without = replace(
         unit,
         module=f"{unit.module}_fed",
         params=tuple(p for p in unit.params if p not in params),
         files=tuple(f for f in unit.files if f != f"{unit.module}.v"),
-        resources=resources,
+        parts=parts,
         memories=tuple(m for m in unit.memories if m not in params),
     )
     return Fed(without, tables)
@@ -50,8 +46,8 @@ def _line(p: SimpleNamespace) -> dict[str, tuple[int, int]]:
 
 FED: Mapping[str, Fed] = MappingProxyType(
     {
-        MATRIX_VECTOR.module: _fed(MATRIX_VECTOR, ("WEIGHTS",), _weights),
-        REQUANTIZE.module: _fed(REQUANTIZE, ("FACTORS", "OFFSETS"), _line),
+        MATRIX_VECTOR.module: _fed(MATRIX_VECTOR, ("WEIGHTS",), ("weights",), _weights),
+        REQUANTIZE.module: _fed(REQUANTIZE, ("FACTORS", "OFFSETS"), ("factors", "offsets"), _line),
     }
 )
 """By the module of the unit that has its ROMs inside."""

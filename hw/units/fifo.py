@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
+from .fabric import LUT6
 from .ram import clog2, ram_resources
 
 
@@ -14,15 +15,23 @@ def _latency(p: SimpleNamespace) -> int:
     return 1 if p.DEPTH < 4 else 3
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Flip-flops and block RAM equal, LUTs within 10 of 7 Yosys runs a family."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     if p.DEPTH < 4:
-        return Resources(lut=(p.DEPTH - 1) * p.BITS + 2 * p.DEPTH, ff=p.DEPTH * (p.BITS + 1))
+        return {
+            "entries": Resources(lut=(p.DEPTH - 1) * p.BITS, ff=p.DEPTH * p.BITS),
+            "entry_flags": Resources(lut=2 * p.DEPTH, ff=p.DEPTH),
+        }
     words = p.DEPTH - 2
     address, count = clog2(words), clog2(p.DEPTH - 1)
-    control = 2 * address + count + 6 if family in ("xc7", "xcup") else 4 * address + 3 * count + 3
-    own = Resources(lut=control, ff=p.BITS + 2 * address + count + 3)
-    return own + ram_resources(words, p.BITS, p.RAM_STYLE, family)
+    six = family in LUT6
+    return {
+        "out": Resources(ff=p.BITS),
+        "addresses": Resources(lut=address * (2 if six else 4), ff=2 * address),
+        "wrap": Resources(lut=float(words & (words - 1) > 0)),
+        "count": Resources(lut=count * (1 if six else 3), ff=count),
+        "control": Resources(lut=6 if six else 3, ff=3),
+        "ram": ram_resources(words, p.BITS, p.RAM_STYLE, family),
+    }
 
 
 FIFO = Unit(
@@ -31,5 +40,5 @@ FIFO = Unit(
     files=("gw_fifo.v", "gw_ram.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )

@@ -2,16 +2,16 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 
 
 def _one(p: SimpleNamespace) -> int:
     return 1
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     """The beat's register, and a bit and two LUTs for each reader."""
-    return Resources(lut=2 * p.N, ff=p.BITS + p.N)
+    return {"beat": Resources(ff=p.BITS), "readers": Resources(lut=2 * p.N, ff=p.N)}
 
 
 FORK = Unit(
@@ -20,5 +20,5 @@ FORK = Unit(
     files=("gw_fork.v",),
     interval=_one,
     latency=_one,
-    resources=_resources,
+    parts=_parts,
 )

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ...errors import LoweringError
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .ram import clog2, ram_resources
 
 LOOPS = 5
@@ -28,11 +28,16 @@ def _needs(p: SimpleNamespace) -> np.ndarray:
     return np.full(_out(p), p.IN - 1)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     address = clog2(2 * p.IN)
     counters = clog2(p.IN) + sum(clog2(n) for n in (p.N0, p.N1, p.N2, p.N3, p.N4))
-    own = Resources(lut=2 * counters + 5 * address + 12, ff=p.BITS + counters + 3 * address + 8)
-    return own + ram_resources(2 * p.IN, p.BITS, p.RAM_STYLE, family)
+    return {
+        "out": Resources(ff=p.BITS),
+        "counters": Resources(lut=2 * counters, ff=counters),
+        "addresses": Resources(lut=5 * address, ff=3 * address),
+        "control": Resources(lut=12, ff=8),
+        "ram": ram_resources(2 * p.IN, p.BITS, p.RAM_STYLE, family),
+    }
 
 
 def gather_parameters(bits: int, block: int, order: np.ndarray, ram_style: int = 0) -> dict[str, int]:
@@ -125,6 +130,6 @@ GATHER = Unit(
     files=("gw_gather.v", "gw_counter.v", "gw_ram.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     needs=_needs,
 )  # fmt: skip

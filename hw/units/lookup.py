@@ -6,8 +6,9 @@ import numpy as np
 
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
-from ..design import Memory, Resources, Unit
+from ..design import Contents, Memory, Parts, Resources, Unit
 from .fabric import rom
+from .lut_rom import MOST_BITS
 from .ram import clog2
 
 MOST_LANES = 1000  # a file name has three digits
@@ -21,12 +22,25 @@ def _latency(p: SimpleNamespace) -> int:
     return 2
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """A ROM a lane; tables that synthesis finds regular come out smaller."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     folds = p.C // p.PE
-    one = rom(folds << p.X_BITS, p.OUT_BITS, p.ROM_STYLE, True, family)
-    lanes = Resources(p.PE * one.lut, p.PE * one.ff, p.PE * one.bram, stored_bits=p.PE * one.stored_bits)
-    return lanes + Resources(lut=2 * clog2(folds) + 2, ff=clog2(folds) + 2)
+    table = contents.get("TABLE")
+    one = rom(folds << p.X_BITS, p.OUT_BITS, p.ROM_STYLE, True, family, table.words[0] if table else None)
+    if table and len(table.words) == p.PE and one.bram == 0:
+        tables = [rom(len(w), p.OUT_BITS, p.ROM_STYLE, True, family, w) for w in table.words]
+        tables = sum(tables, Resources())
+    else:
+        tables = one.times(p.PE)
+    return {
+        "tables": tables,
+        "folds": Resources(lut=2 * clog2(folds), ff=clog2(folds)),
+        "control": Resources(lut=2, ff=2),
+    }
+
+
+def _looks(p: SimpleNamespace) -> tuple[str, ...]:
+    small = (p.PE if p.SHARED else p.C) * p.OUT_BITS << p.X_BITS <= MOST_BITS
+    return ("TABLE",) if p.ROM_STYLE != 1 and small else ()
 
 
 def lookup_memory(table: np.ndarray, lo: int, x: Int, y: Int, pe: int) -> Memory:
@@ -62,6 +76,7 @@ LOOKUP = Unit(
     files=("gw_lookup.v", "gw_counter.v", "gw_rom.v", "gw_vector_pipe.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     memories=("TABLE",),
+    looks=_looks,
 )

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from ...compiler.ir.types import Int
-from ..design import Course, Resources, Unit
-from .fabric import LUT6, adder
+from ..design import Contents, Course, Parts, Resources, Unit
 from .lanes import LANE_DIGITS, lane_resources
-from .matrix_vector import buffer_resources
+from .matrix_vector import buffer_resources, sums_resources
 from .ram import clog2, ram_resources
 
 UNSIGNED, SIGNED, SIGN = range(3)  # A_KIND and B_KIND
@@ -52,28 +51,25 @@ def _course(p: SimpleNamespace) -> Course:
     return Course((a, np.arange(_load(p))), ends, after, (folds - 1) * slots + 1)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Sums of what the RTL is written as. Against Yosys 0.70, 5 configurations on ECP5 and one each on iCE40
-    and Gowin: LUTs 3 % low to 3 % high, registers 1 % low to 7 % high, block RAM and DSP exact; on xc7, which
-    turns delays into SRLs and DSP registers, 2 with LUTs 9 % low and 24 % high."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     slots, folds = p.K // p.SIMD, p.N // p.PE
     lane = SimpleNamespace(
         MW=p.K, MH=p.N, PE=p.PE, SIMD=p.SIMD, LANE=p.LANE, X_BITS=lane_bits(p.A_BITS, p.A_KIND, False),
         X_SIGNED=int(p.A_KIND != UNSIGNED), W_BITS=lane_bits(p.B_BITS, p.B_KIND, True),
     )  # fmt: skip
-    row = lane_resources(lane, family)
-    choose = p.ACC_BITS if slots > 1 and family not in LUT6 else 0
-    lut = p.PE * (row.lut + adder(p.ACC_BITS, family) + choose)
-    used = Resources(lut=lut, ff=p.PE * (row.ff + p.ACC_BITS), dsp=p.PE * row.dsp)
-    used += buffer_resources(lane, family)
     wait = 3 if p.LANE == LANE_DIGITS else 2
-    used += Resources(ff=wait * p.PE * p.SIMD * p.B_BITS)
-    for _ in range(p.SIMD):
-        used += ram_resources(2 * slots * folds, p.PE * p.B_BITS, p.RAM_STYLE, family)
     counters = 2 * (clog2(slots) + clog2(folds)) + clog2(p.M) + clog2(p.SIMD)
     address = clog2(2 * slots * folds)
-    flags = 3 * (_behind(p) - 1)
-    return used + Resources(lut=2 * counters + 3 * address + 16, ff=counters + 2 * address + flags + 6)
+    return {
+        f"lanes_{p.LANE}": lane_resources(lane, family).times(p.PE),
+        "sums": sums_resources(p.ACC_BITS, slots, 0, family).times(p.PE),
+        "buffer": buffer_resources(lane, family),
+        "waiting": Resources(ff=wait * p.PE * p.SIMD * p.B_BITS),
+        "ram": ram_resources(2 * slots * folds, p.PE * p.B_BITS, p.RAM_STYLE, family).times(p.SIMD),
+        "counters": Resources(lut=2 * counters, ff=counters),
+        "addresses": Resources(lut=3 * address, ff=2 * address),
+        "control": Resources(lut=16, ff=3 * (_behind(p) - 1) + 6),
+    }
 
 
 MATRIX_PRODUCT = Unit(
@@ -88,6 +84,6 @@ MATRIX_PRODUCT = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     course=_course,
 )  # fmt: skip

@@ -6,8 +6,8 @@ import numpy as np
 
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
-from ..design import Memory, Resources, Unit
-from .fabric import LUT6, adder, rom
+from ..design import Contents, Memory, Parts, Resources, Unit
+from .fabric import adder, rom
 from .lanes import (
     COUNTING,
     LANE_ADDER,
@@ -21,6 +21,7 @@ from .lanes import (
     lane_resources,
     levels_of_three,
 )
+from .lut_rom import MOST_BITS
 from .ram import clog2, ram_resources
 
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
@@ -68,33 +69,61 @@ def buffer_resources(p: SimpleNamespace, family: str) -> Resources:
     return used
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Sums of what the RTL is written as; weights are taken as arbitrary.
+def sums_resources(bits: int, slots: int, carry: int, family: str) -> Resources:
+    """A row of gw_accumulator: with several slots a carry cell or LUT chooses and adds where the family has a
+    twin for that, else a LUT chooses before another adds."""
+    choose = bits if slots > 1 and family in ("ice40", "gowin") else 0
+    return Resources(lut=adder(bits + carry, family) + choose, ff=bits)
 
-    Against Yosys 0.70, 14 folded configurations on ECP5 and 5 each on iCE40, Gowin and xc7: LUTs 2 % low to
-    17 % high (the small XNOR ones most), registers within 7 % (xc7, which turns delays into SRLs, up to 39 %
-    high), block RAMs exact. Unfolded, 8 on ECP5: LUTs 14 % low to 22 % high, registers 2 to 14 % high.
-    """
+
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    """Sums of what the RTL is written as."""
     slots, folds = p.MW // p.SIMD, p.MH // p.PE
     words = slots * folds * p.GROUPS
-    row = lane_resources(p, family)
     carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X, LANE_ADDER) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
-    choose = p.ACC_BITS if slots > 1 and family not in LUT6 else 0  # start value or the sum so far
-    of_lut, of_ff = _CONSTANT[p.LANE] if words == 1 else (1.0, 1.0)
-    rows = Resources(
-        lut=p.PE * (row.lut + adder(p.ACC_BITS + carry, family) + choose) * of_lut,
-        ff=p.PE * (row.ff + p.ACC_BITS) * of_ff,
-        dsp=p.PE * row.dsp,
-    )
+    sums = sums_resources(p.ACC_BITS, slots, int(carry), family)
     counters = clog2(slots) + 2 * clog2(words) + (clog2(folds) if p.GROUPS > 1 else 0)
-    flags = 3 * (_latency(p) - slots)
-    used = rows + buffer_resources(p, family) + Resources(lut=2 * counters + 8, ff=counters + flags)
-    used += rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family)
+    row = lane_resources(p, family).times(p.PE)
+    kind = f"{p.LANE}"
+    if words == 1:
+        kind += "_constant"
+        of_lut, of_ff = _CONSTANT[p.LANE]
+        row = Resources(lut=row.lut * of_lut, ff=row.ff * of_ff, dsp=row.dsp)
+        sums = Resources(lut=sums.lut * of_lut, ff=sums.ff * of_ff)
+    parts = {
+        f"lanes_{kind}": row,
+        f"sums_{kind}" if words == 1 else "sums": sums.times(p.PE),
+        "buffer": buffer_resources(p, family),
+        "counters": Resources(lut=2 * counters, ff=counters),
+        "control": Resources(lut=8, ff=3 * (_latency(p) - slots)),
+        "weights": rom(
+            words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family, _words(contents, "WEIGHTS")
+        ),
+    }
     if p.HAS_BIAS:
-        used += rom(folds * p.GROUPS, p.PE * p.ACC_BITS, 2 if p.ROM_STYLE == 2 else 0, True, family)
+        style = 2 if p.ROM_STYLE == 2 else 0
+        known = _words(contents, "BIAS")
+        parts["biases"] = rom(folds * p.GROUPS, p.PE * p.ACC_BITS, style, True, family, known)
         if p.LANE in COUNTING and not p.TOP_BIT:
-            used += Resources(lut=p.PE * adder(p.ACC_BITS, family), ff=p.PE * p.ACC_BITS)
-    return used
+            doubled = Resources(lut=adder(p.ACC_BITS, family), ff=p.ACC_BITS)
+            parts["doubled"] = doubled.times(p.PE)
+    return parts
+
+
+def _looks(p: SimpleNamespace) -> tuple[str, ...]:
+    """Memories in LUTs, and weights that are constants."""
+    slots, folds = p.MW // p.SIMD, p.MH // p.PE
+    words = slots * folds * p.GROUPS
+    found = []
+    if p.ROM_STYLE != 1 and words * p.PE * p.SIMD * p.W_BITS <= MOST_BITS:
+        found.append("WEIGHTS")
+    if p.HAS_BIAS and folds * p.GROUPS * p.PE * p.ACC_BITS <= MOST_BITS:
+        found.append("BIAS")
+    return tuple(found)
+
+
+def _words(contents: Contents, name: str) -> tuple | None:
+    return contents[name].words if name in contents else None
 
 
 def _pack(codes: np.ndarray, bits: int) -> tuple[int, ...]:
@@ -234,6 +263,7 @@ MATRIX_VECTOR = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     memories=("WEIGHTS", "BIAS"),
+    looks=_looks,
 )

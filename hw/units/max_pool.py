@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
+from .fabric import LUT6
 from .ram import clog2, ram_resources
 
 _FOLD_RAM = 5  # from this many folds on the partial maxima live in a RAM
@@ -23,18 +24,21 @@ def _store(p: SimpleNamespace, family: str) -> Resources:
     if fold >= _FOLD_RAM:
         address = Resources(lut=2 * clog2(fold), ff=clog2(fold))
         return address + ram_resources(fold, bits, 0, family)
-    if fold > 2 and family in ("xc7", "xcup"):  # shift registers in LUTs
+    if fold > 2 and family in LUT6:  # shift registers in LUTs
         return Resources(lut=bits)
     return Resources(ff=fold * bits)
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Flip-flops are exact; LUTs within 13 % of 5 Yosys runs a family."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     counters = clog2(p.C // p.PE) + clog2(p.TAPS)
-    lane = 1 if p.BITS == 1 else p.BITS + 4 if family in ("xc7", "xcup") else 2 * p.BITS
-    compare = 0 if p.TAPS == 1 else p.PE * lane
-    own = Resources(lut=compare + 2 * counters + 3, ff=2 * p.PE * p.BITS + counters + 2)
-    return own + _store(p, family)
+    lane = 1 if p.BITS == 1 else p.BITS + 4 if family in LUT6 else 2 * p.BITS
+    return {
+        "compare": Resources(lut=0 if p.TAPS == 1 else p.PE * lane),
+        "registers": Resources(ff=2 * p.PE * p.BITS),
+        "counters": Resources(lut=2 * counters, ff=counters),
+        "control": Resources(lut=3, ff=2),
+        "store": _store(p, family),
+    }
 
 
 MAX_POOL = Unit(
@@ -43,5 +47,5 @@ MAX_POOL = Unit(
     files=("gw_max_pool.v", "gw_ram.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )

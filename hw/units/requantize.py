@@ -7,7 +7,7 @@ import numpy as np
 
 from ...compiler.ir.requantize import Requantization, code_range
 from ...compiler.ir.types import Int
-from ..design import Memory, Resources, Unit
+from ..design import Contents, Memory, Parts, Resources, Unit
 from .fabric import adder, cuts, product, rom
 from .lanes import LANE_DIGITS, lane_resources
 from .matrix_vector import bias_memory
@@ -62,27 +62,28 @@ def _product_sum(p: SimpleNamespace, family: str) -> Resources:
     return used
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Against Yosys 0.70 on 11 configurations of ECP5: DSP blocks exact, LUTs up to 11 % and registers 17 %
-    high, 12 registers low in the smallest. On 4 each of iCE40, Gowin and xc7 registers are up to 80 % high,
-    since blocks and LUTs hold some; on Gowin, where narrow parts' products go to LUTs, those are up to 45 %
-    low."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     folds, levels = p.C // p.PE, clog2(p.TOP + 1)
-    lane = (_digit_sum if p.LANE == LANE_DIGITS else _product_sum)(p, family)
+    digits = p.LANE == LANE_DIGITS
+    lane = (_digit_sum if digits else _product_sum)(p, family)
     clamp = (p.ACC_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
-    lane += Resources(lut=clamp, ff=p.X_BITS * _lead(p) - p.SHIFT + p.OUT_BITS)
+    parts = {
+        "digit_lanes" if digits else "products": lane.times(p.PE),
+        "clamp": Resources(lut=clamp, ff=p.OUT_BITS).times(p.PE),
+        "operands": Resources(ff=p.X_BITS * _lead(p) - p.SHIFT).times(p.PE),
+        "control": Resources(lut=2, ff=_latency(p)),
+        "factors": rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family),
+        "offsets": rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family),
+    }
     if p.D_BITS:
         # The lowered middle and the sum with it; a multiplexer in front of an adder is no part of its LUTs.
         lut = adder(p.D_BITS, family) + 2 * adder(p.ACC_BITS, family)
-        lane += Resources(lut=lut, ff=2 * p.ACC_BITS)
-    used = Resources(lut=p.PE * lane.lut + 2, ff=p.PE * lane.ff + _latency(p), dsp=p.PE * lane.dsp)
+        parts["knee"] = Resources(lut=lut, ff=2 * p.ACC_BITS).times(p.PE)
+        parts["drops"] = rom(folds, p.PE * p.D_BITS, p.ROM_STYLE, True, family)
     if folds > 1:
         delays = _lead(p) + _lane_clocks(p) - 1 + (_cut(p) and p.D_BITS > 0)
-        used += Resources(lut=2 * clog2(folds), ff=clog2(folds) * delays)
-    used += rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family)
-    if p.D_BITS:
-        used += rom(folds, p.PE * p.D_BITS, p.ROM_STYLE, True, family)
-    return used + rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family)
+        parts["folds"] = Resources(lut=2 * clog2(folds), ff=clog2(folds) * delays)
+    return parts
 
 
 def requantize_parameters(
@@ -142,6 +143,6 @@ REQUANTIZE = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     memories=("FACTORS", "OFFSETS", "DROPS"),
 )  # fmt: skip

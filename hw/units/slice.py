@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .ram import clog2
 
 AXES = range(3)
@@ -37,12 +37,14 @@ def _slice_needs(p: SimpleNamespace) -> np.ndarray:
     return places.ravel()
 
 
-def _slice_resources(p: SimpleNamespace, family: str) -> Resources:
-    used = Resources(lut=4, ff=p.BITS + 1)
-    for k in AXES:
-        v = vars(p)
-        used += axis_cost(*(v[f"{name}{k}"] for name in ("N", "FIRST", "COUNT", "STEP")))
-    return used
+def _slice_parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    v = vars(p)
+    axes = [axis_cost(*(v[f"{name}{k}"] for name in ("N", "FIRST", "COUNT", "STEP"))) for k in AXES]
+    return {
+        "out": Resources(ff=p.BITS),
+        "control": Resources(lut=4, ff=1),
+        "axes": sum(axes, Resources()),
+    }
 
 
 def _padded(p: SimpleNamespace) -> list[int]:
@@ -67,12 +69,15 @@ def _pad_needs(p: SimpleNamespace) -> np.ndarray:
     return np.maximum.accumulate(np.pad(places, borders).ravel())
 
 
-def _pad_resources(p: SimpleNamespace, family: str) -> Resources:
-    # The border's code is what the registers are set to.
-    used = Resources(lut=8, ff=2 * p.LANES * p.BITS + 3)
-    for k, total in zip(AXES, _padded(p), strict=True):
-        used += axis_cost(total, vars(p)[f"BEFORE{k}"], vars(p)[f"N{k}"], 1)
-    return used
+def _pad_parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    v, totals = vars(p), _padded(p)
+    axes = [axis_cost(n, v[f"BEFORE{k}"], v[f"N{k}"], 1) for k, n in zip(AXES, totals, strict=True)]
+    return {
+        # The border's code is what the registers are set to.
+        "registers": Resources(ff=2 * p.LANES * p.BITS),
+        "control": Resources(lut=8, ff=3),
+        "axes": sum(axes, Resources()),
+    }
 
 
 _FILES = ("gw_axis_range.v", "gw_counter.v")
@@ -83,7 +88,7 @@ SLICE = Unit(
     files=("gw_slice.v", *_FILES),
     interval=_slice_interval,
     latency=_slice_latency,
-    resources=_slice_resources,
+    parts=_slice_parts,
     needs=_slice_needs,
 )
 
@@ -93,6 +98,6 @@ PAD = Unit(
     files=("gw_pad.v", *_FILES),
     interval=_pad_interval,
     latency=_pad_latency,
-    resources=_pad_resources,
+    parts=_pad_parts,
     needs=_pad_needs,
 )

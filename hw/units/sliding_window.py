@@ -2,19 +2,8 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .ram import clog2, ram_resources
-
-# Per bit of an index, an address, the loop counters, and the coordinates.
-_LUT4 = (2.5, 7.8, 3.7, 1.9)
-_LUTS = {
-    "ecp5": _LUT4,
-    "ice40": (3.7, 6.8, 1.9, 1.5),
-    "gowin": _LUT4,
-    "xc7": (2.0, 5.5, 3.0, 1.25),
-    "xcup": (2.0, 5.5, 3.0, 1.25),
-}
-_FFS = (1.85, 3.3, 1.3, 1.7)
 
 
 def out_size(p: SimpleNamespace) -> tuple[int, int]:
@@ -65,8 +54,7 @@ def ring_beats(p: SimpleNamespace) -> int:
     return max(quick, span) + (mixed + lag) * chunks + 4
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Fitted to 17 Yosys runs a family: block RAM equal, flip-flops within 7 %, LUTs within 12 %."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     rows, cols = out_size(p)
     ring, chunks, bits = ring_beats(p), p.C // p.SIMD, p.SIMD * p.BITS
     reach = ring + (p.H + p.PT + p.PB + 1) * p.W * chunks + (p.PL + p.PR + 1) * chunks
@@ -74,10 +62,14 @@ def _resources(p: SimpleNamespace, family: str) -> Resources:
     loops = sum(clog2(n) for n in (chunks, p.KW, p.KH, cols, rows))
     padded = (clog2(p.H + p.PT + p.PB + 1) + 1) * (p.PT + p.PB > 0)
     padded += (clog2(p.W + p.PL + p.PR + 1) + 1) * (p.PL + p.PR > 0)
-    sizes = (index, address, loops, padded)
-    lut = sum(a * b for a, b in zip(_LUTS[family], sizes, strict=True))
-    ff = bits + sum(a * b for a, b in zip(_FFS, sizes, strict=True))
-    return Resources(lut=round(lut), ff=round(ff)) + ram_resources(ring, bits, p.RAM_STYLE, family)
+    return {
+        "out": Resources(ff=bits),
+        "index": Resources(lut=2.5 * index, ff=1.85 * index),
+        "address": Resources(lut=7 * address, ff=3.3 * address),
+        "loops": Resources(lut=3 * loops, ff=1.3 * loops),
+        "coordinates": Resources(lut=1.5 * padded, ff=1.7 * padded),
+        "ram": ram_resources(ring, bits, p.RAM_STYLE, family),
+    }
 
 
 SLIDING_WINDOW = Unit(
@@ -89,5 +81,5 @@ SLIDING_WINDOW = Unit(
     files=("gw_sliding_window.v", "gw_ram.v", "gw_window_loops.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )  # fmt: skip

@@ -6,8 +6,9 @@ import numpy as np
 
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
-from ..design import Memory, Resources, Unit
+from ..design import Contents, Memory, Parts, Resources, Unit
 from .fabric import LUT6, adder, rom
+from .lut_rom import MOST_BITS
 from .ram import clog2
 
 _MOST_ROMS = 1000  # a file name has three digits
@@ -24,33 +25,41 @@ def _latency(p: SimpleNamespace) -> int:
     return p.STAGES * (3 if p.ROM_STYLE == 1 else 2) + 1
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """A ROM and a comparator a stage and lane, and the registers that carry x along.
-
-    Against Yosys 0.70 on 3 configurations each of ECP5, iCE40 and Gowin and one of xc7: LUTs 0 to 29 %
-    high (LUT ROMs of sorted values have more in common than arbitrary ones), registers 1 to 13 % high.
-    """
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
+    """A ROM and a comparator a stage and lane, and the registers that carry x along."""
     folds, rom_clocks = p.C // p.PE, 2 if p.ROM_STYLE == 1 else 1
-    used = Resources(lut=2 * clog2(folds) + 2, ff=clog2(folds) + _latency(p))
+    table = contents.get("TABLE")
+    roms = carried = compare = Resources()
+    fold_ff = 0
     for stage in range(p.STAGES):
         words = folds << stage
         style = 2 if p.ROM_STYLE == 1 and words <= _SMALL_ROM else p.ROM_STYLE
-        memory = rom(words, p.X_BITS + 1, style, p.ROM_STYLE == 1, family)
+        lanes = [table.words[stage * p.PE + lane] if table else None for lane in range(p.PE)]
+        made = [
+            rom(words, p.X_BITS + 1, style, p.ROM_STYLE == 1, family, lane)
+            for lane in lanes[: 1 if table is None else None]
+        ]
+        roms += made[0].times(p.PE) if table is None else sum(made, Resources())
         # The last stage's x is only compared; the found bits and the fold travel with x.
         clocks = rom_clocks + (stage < p.STAGES - 1)
-        carried = p.X_BITS * clocks + stage * (rom_clocks + 1) + 1
-        if family in LUT6:
-            compare = p.X_BITS / 2 + 2
-        else:
-            compare = adder(p.X_BITS + 1, family)
-        used += Resources(
-            lut=p.PE * (memory.lut + compare),
-            ff=p.PE * (memory.ff + carried) + clog2(folds) * (rom_clocks + 1) * (stage < p.STAGES - 1),
-            bram=p.PE * memory.bram,
-            stored_bits=p.PE * memory.stored_bits,
-        )
+        carried += Resources(ff=p.X_BITS * clocks + stage * (rom_clocks + 1) + 1).times(p.PE)
+        known = words == 1
+        bits = p.X_BITS / 2 + 2 if family in LUT6 else adder(p.X_BITS + 1, family)
+        compare += Resources(lut=(p.X_BITS / 3 if known else bits)).times(p.PE)
+        fold_ff += clog2(folds) * (rom_clocks + 1) * (stage < p.STAGES - 1)
     plus_bias = adder(p.OUT_BITS, family) if p.BIAS % (1 << p.SHIFT + p.STAGES - 1) else 0
-    return used + Resources(lut=p.PE * plus_bias, ff=p.PE * min(p.OUT_BITS, p.STAGES + (p.BIAS != 0)))
+    return {
+        "roms": roms,
+        "carried": carried,
+        "compare": compare,
+        "folds": Resources(lut=2 * clog2(folds), ff=clog2(folds) + fold_ff),
+        "control": Resources(lut=2, ff=_latency(p)),
+        "bias": Resources(lut=p.PE * plus_bias, ff=p.PE * min(p.OUT_BITS, p.STAGES + (p.BIAS != 0))),
+    }
+
+
+def _looks(p: SimpleNamespace) -> tuple[str, ...]:
+    return ("TABLE",) if p.C * ((1 << p.STAGES) - 1) * (p.X_BITS + 1) <= MOST_BITS else ()
 
 
 def stages_of(levels: int) -> int:
@@ -131,6 +140,7 @@ THRESHOLD = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     memories=("TABLE",),
+    looks=_looks,
 )

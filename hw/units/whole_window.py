@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .ram import clog2, ram_resources
 from .slice import axis_cost
 
@@ -34,20 +34,23 @@ def _needs(p: SimpleNamespace) -> np.ndarray:
     return ((row + p.SH * np.arange(rows))[:, None] * p.W + col + p.SW * np.arange(cols)).ravel()
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Against Yosys 0.70: see tests/rtl/test_whole_window.py."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     (row, col), (rows, cols) = _first(p), out_size(p)
-    used = Resources(lut=4, ff=p.KH * (col + 1) * p.PIXEL + 1)
-    used += axis_cost(p.W, col, cols, p.SW) + axis_cost(p.H, row, rows, p.SH)
+    parts = {
+        "window": Resources(ff=p.KH * (col + 1) * p.PIXEL),
+        "control": Resources(lut=4, ff=1),
+        "axes": axis_cost(p.W, col, cols, p.SW) + axis_cost(p.H, row, rows, p.SH),
+    }
     places, bits = p.DH * p.W, (p.KH - 1) * p.PIXEL
     if p.KH == 1:
-        return used
+        return parts
     if places == 1:
-        return used + Resources(ff=bits)
+        return parts | {"line": Resources(ff=bits)}
     address = clog2(places)
-    return (
-        used + Resources(lut=2 * address, ff=2 * address) + ram_resources(places, bits, p.RAM_STYLE, family)
-    )
+    return parts | {
+        "addresses": Resources(lut=2 * address, ff=2 * address),
+        "ram": ram_resources(places, bits, p.RAM_STYLE, family),
+    }
 
 
 WHOLE_WINDOW = Unit(
@@ -56,6 +59,6 @@ WHOLE_WINDOW = Unit(
     files=("gw_whole_window.v", "gw_line_memory.v", "gw_axis_range.v", "gw_counter.v", "gw_ram.v"),
     interval=_interval,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
     needs=_needs,
 )

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ..design import Resources, Unit
+from ..design import Contents, Parts, Resources, Unit
 from .ram import clog2
 
 
@@ -14,15 +14,22 @@ def _latency(p: SimpleNamespace) -> int:
     return _ratio(p) if p.OUT > p.IN else 1
 
 
-def _resources(p: SimpleNamespace, family: str) -> Resources:
-    """Flip-flops are exact; LUTs within 4 of 4 Yosys runs a family."""
+def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     if p.IN == p.OUT:
-        return Resources(lut=1, ff=p.IN * p.BITS + 1)
+        return {"same": Resources(lut=1, ff=p.IN * p.BITS + 1)}
     count = clog2(_ratio(p))
-    ff = max(p.IN, p.OUT) * p.BITS + count + 1
     if p.IN > p.OUT:
-        return Resources(lut=(p.IN - p.OUT) * p.BITS + 2 * count + 3, ff=ff)
-    return Resources(lut=count + 3, ff=ff)
+        return {
+            "shift": Resources(lut=(p.IN - p.OUT) * p.BITS, ff=(p.IN - p.OUT) * p.BITS),
+            "top": Resources(lut=0.5 * p.OUT * p.BITS, ff=p.OUT * p.BITS),
+            "down_count": Resources(lut=2 * count, ff=count),
+            "down_control": Resources(lut=3, ff=1),
+        }
+    return {
+        "collected": Resources(ff=p.OUT * p.BITS),
+        "up_count": Resources(lut=count, ff=count),
+        "up_control": Resources(lut=3, ff=1),
+    }
 
 
 WIDTH_CONVERTER = Unit(
@@ -31,5 +38,5 @@ WIDTH_CONVERTER = Unit(
     files=("gw_width_converter.v",),
     interval=_ratio,
     latency=_latency,
-    resources=_resources,
+    parts=_parts,
 )
