@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from .facts import FAILED, OPEN, PASSED, STAGES, Check, checks, fullest
 from .html_arm import arm_figures, arm_section
+from .html_cycle import sections as cycle_sections
 from .html_hardware import clocks_section, resources_section, timing_section
 from .html_model import executors_section, layers_section, values_section
 from .markup import Markup, element, fill_in, join, name, table
@@ -38,6 +39,7 @@ def render(report: dict) -> str:
         _checks_section(report),
         resources_section(report),
         clocks_section(report),
+        cycle_sections(report) or None,
         arm_section(report),
         executors_section(report),
         timing_section(report),
