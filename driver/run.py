@@ -11,7 +11,7 @@ from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.cycle.simulate import Timing
 from .data import encode, load_array, load_data, output_decoding
-from .execute import DEVICE, Executor, executor, on_device
+from .execute import DEVICE, Execution, Executor, executor, on_device
 from .output import write_whole
 from .project import Project
 from .verify import accuracy
@@ -44,9 +44,8 @@ def run_folder(
         port: the device's serial port; baud: its bits per second, if not those it was compiled for; say:
             told by a device how many frames are done.
     Returns:
-        What was done: executor, frames, shape; clocks, instructions of an inference, or what happened on a
-        device's line, where the executor has them; the share of frames that were classified right where
-        labels are given.
+        What was done: executor, frames, shape; clocks, instructions or what happened on the line, where the
+        executor has them; the share of frames that were classified right where labels are given.
     Raises:
         GatewrightError: an input that cannot be used, or an executor that failed.
     """
@@ -57,24 +56,33 @@ def run_folder(
     done = run(project, graph, frames)
     decoding = output_decoding(graph)
     values = decoding.integers(done.values)
-    buffer = io.BytesIO()
-    np.save(buffer, values)
-    write_whole(Path(target), buffer.getvalue())
+    _save(Path(target), values)
     result = {"executor": on, "frames": len(values), "shape": list(values.shape), "output": str(target)}
-    if done.timing:
-        result |= {
-            "latency_clocks": done.timing.latency_clocks,
-            "interval_clocks": done.timing.interval_clocks,
-        }
-    if done.clocks:
-        result["clocks"] = _clocks(done.clocks)
-    if done.instructions is not None:
-        result["instructions_per_inference"] = done.instructions
-    if done.line:
-        result["line"] = asdict(done.line) | {"frames_per_second": done.line.frames_per_second}
+    result |= _found(done)
     if labels is not None:
         result["accuracy"] = accuracy(decoding.apply(done.values), labels)
     return result
+
+
+def _save(target: Path, values: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    write_whole(target, buffer.getvalue())
+
+
+def _found(done: Execution) -> dict:
+    """What an executor says beside its integers."""
+    found = {}
+    if done.timing:
+        found["latency_clocks"] = done.timing.latency_clocks
+        found["interval_clocks"] = done.timing.interval_clocks
+    if done.clocks:
+        found["clocks"] = _clocks(done.clocks)
+    if done.instructions is not None:
+        found["instructions_per_inference"] = done.instructions
+    if done.line:
+        found["line"] = asdict(done.line) | {"frames_per_second": done.line.frames_per_second}
+    return found
 
 
 def _executor(on: str, port: str | None, baud: int | None, say: Callable[[int], None] | None) -> Executor:
