@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from addernet_tools.cases import CASES
+from addernet_tools.power import counted
 from gatewright import Options, compile_model
 from gatewright.errors import GatewrightError, InputError
 
@@ -85,12 +86,11 @@ def transitions(version: Version, records: Path | None) -> str:
     file = records / f"{version.array}.json" if records else None
     if file is None or not file.exists():
         return "-"
-    counted = json.loads(file.read_text()).get("toggles", {}).get("LeNet-5")
-    if counted is None or "dsp" in version.multipliers:  # what moves inside a DSP block is not seen
+    toggles = json.loads(file.read_text()).get("toggles", {}).get("LeNet-5")
+    if toggles is None or "dsp" in version.multipliers:  # what moves inside a DSP block is not seen
         return "-"
     array = next(case.array for case in CASES if case.name == version.array)
-    moves = counted["all_nets"]["register"] + counted["all_nets"]["logic"]
-    return f"{moves / (array.pe * array.simd) * TAPS / 1e6:.1f}"
+    return f"{counted(toggles['all_nets']) / (array.pe * array.simd) * TAPS / 1e6:.1f}"
 
 
 def row(title: str, report: dict, moving: str) -> list[str]:

@@ -20,7 +20,7 @@ from addernet_tools.buses import buses, chain  # noqa: E402
 from addernet_tools.cases import CASES  # noqa: E402
 from addernet_tools.delays import Delays, read_sdf  # noqa: E402
 from addernet_tools.flow import Source, Store  # noqa: E402
-from addernet_tools.netlist import CARRY, LOGIC, OPERAND, REGISTER, circuit, text  # noqa: E402
+from addernet_tools.netlist import CARRY, LOCAL, LOGIC, OPERAND, REGISTER, circuit, text  # noqa: E402
 from addernet_tools.page import page  # noqa: E402
 
 SDF = r"""(DELAYFILE
@@ -88,6 +88,21 @@ def test_carry_cells_add(family):
     assert part.kinds[carry] == CARRY
     assert part.kinds[y[0]] == LOGIC
     assert part.kinds[a[0]] == OPERAND
+
+
+def test_logic_beside_its_register_is_local():
+    """Of two LUTs, the one whose only use is a register's."""
+    lut = {"INIT": "0" * 15 + "1"}
+    ff = {"CEMUX": "1 ", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"}
+    spare = {"B": ["0"], "C": ["0"], "D": ["0"]}
+    cells = {
+        "wide": ("LUT4", lut, {"A": [4], **spare, "Z": [5]}),
+        "alone": ("LUT4", lut, {"A": [5], **spare, "Z": [6]}),
+        "first": ("TRELLIS_FF", ff, {"CLK": [2], "DI": [5], "LSR": ["0"], "Q": [7]}),
+        "second": ("TRELLIS_FF", ff, {"CLK": [2], "DI": [6], "LSR": ["0"], "Q": [8]}),
+    }
+    part = circuit(module(cells, {}), [4], [7, 8])
+    assert part.kinds == {4: OPERAND, 5: LOGIC, 6: LOCAL, 7: REGISTER, 8: REGISTER}
 
 
 def test_only_what_lies_between_the_buses_is_read():
@@ -214,7 +229,7 @@ def test_units_are_what_the_compiler_makes(lane):
 
 
 MAPPED = {"lut": 1000, "ff": 10, "carry": 3, "dsp": 0, "bram": 0, "around": {"lut": 100}}
-MOVES = {"operand": 9.0, "register": 256.0, "logic": 256.0, "carry": 5.0}
+MOVES = {"operand": 9.0, "register": 256.0, "logic": 156.0, "local": 100.0, "carry": 5.0}
 
 
 def record(share: float, mhz: tuple[float, ...]) -> dict:

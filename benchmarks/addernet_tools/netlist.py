@@ -8,7 +8,7 @@ from gatewright.errors import ToolError
 
 from .delays import Delays
 
-REGISTER, LOGIC, CARRY, OPERAND = "register", "logic", "carry", "operand"
+REGISTER, LOGIC, LOCAL, CARRY, OPERAND = "register", "logic", "local", "carry", "operand"
 # Without a routed design (xc7): only settled values mean something then, so any delays will do.
 _NO_DELAYS = Delays()
 CONSTANTS = {"0": 0, "1": 1, "x": 0, "z": 0}
@@ -43,7 +43,8 @@ class Circuit:
     """What lies between operand nets and result nets.
 
     Attributes:
-        kinds: what drives a net: REGISTER, LOGIC, CARRY (no wire outside a carry chain) or OPERAND.
+        kinds: what drives a net: REGISTER, LOGIC, LOCAL (logic whose only use is a register, which lies
+            beside it), CARRY (no wire outside a carry chain) or OPERAND.
         fanout: input pins on a net.
     """
 
@@ -255,6 +256,8 @@ def _describe(found: Circuit) -> None:
     pins = [*pins, *(n for r in found.registers for n in (r.d, r.ce, r.reset) if n is not None)]
     for net in pins:
         found.fanout[net] = found.fanout.get(net, 0) + 1
+    beside = {r.d for r in found.registers if found.fanout[r.d] == 1} - set(found.outputs)
+    found.kinds |= {net: LOCAL for net in beside if found.kinds.get(net) == LOGIC}
 
 
 def text(found: Circuit, delays: Delays | None) -> str:

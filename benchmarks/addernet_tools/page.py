@@ -9,6 +9,7 @@ from .arrays import Array
 from .cases import BITS, CASES, Case
 from .flow import ASKED_MHZ
 from .operands import FRAMES, INPUTS, OUTPUTS
+from .power import counted
 from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
 
 DIGITS, BOOTH = "multiply_lut", "multiply_booth"
@@ -151,8 +152,8 @@ def _routed(found: list[tuple[Case, dict]]) -> str:
 
 def _moving(record: dict, data: str, field: str) -> float | None:
     """Transitions per clock of registers and LUTs; None if not counted."""
-    counted = record.get("toggles", {}).get(data, {}).get(field)
-    return counted["register"] + counted["logic"] if counted else None
+    nets = record.get("toggles", {}).get(data, {}).get(field)
+    return counted(nets) if nets else None
 
 
 def _toggles(records: Mapping[str, dict]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gatewright.hw.flow import tools
 from .arrays import ARRAY, ROUTABLE, Array
 from .buses import buses, chain
 from .delays import read_sdf
-from .netlist import CARRY, LOGIC, OPERAND, REGISTER, Circuit, circuit, text
+from .netlist import CARRY, LOCAL, LOGIC, OPERAND, REGISTER, Circuit, circuit, text
 from .operands import Operands
 
 _PROGRAM = Path(__file__).parent / "toggles.cpp"
@@ -43,6 +44,11 @@ class Toggles:
     equal: int
     sums: int
     slowest_ps: int
+
+
+def counted(nets: Mapping[str, float]) -> float:
+    """Transitions of registers and of whatever LUTs give, from counts by what drives a net."""
+    return nets[REGISTER] + nets[LOGIC] + nets[LOCAL]
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ def _program(work: Path) -> Path:
 
 def _by_kind(part: Circuit, moves: dict, column: int, clocks: int, pins: bool) -> dict[str, float]:
     """Transitions per clock by what drives the net, perhaps once for each pin on it."""
-    found = dict.fromkeys((OPERAND, REGISTER, LOGIC, CARRY), 0.0)
+    found = dict.fromkeys((OPERAND, REGISTER, LOGIC, LOCAL, CARRY), 0.0)
     for net, counts in moves.items():
         found[part.kinds[net]] += counts[column] * (part.fanout.get(net, 0) if pins else 1) / clocks
     return found
