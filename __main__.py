@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
-from .driver.commands import add_estimate
+from .driver.commands import add_check, add_estimate
 from .errors import GatewrightError
 
 _STAGES = "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify"
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compile(commands)
     add_estimate(commands)
+    add_check(commands)
     _add_run(commands)
     _add_export(commands)
     _add_inspect(commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _STDOUT_COLUMNS = 160
@@ -61,3 +62,34 @@ def _print_estimate(content: dict, args) -> None:
 
         console = Console()
         show_estimate(content, console if console.is_terminal else Console(width=_STDOUT_COLUMNS))
+
+
+def add_check(commands) -> None:
+    """``gatewright check``."""
+    p = commands.add_parser("check", help="models on boards against a budget, for CI (docs/ci.md)")
+    p.add_argument(
+        "--budget",
+        type=Path,
+        default=Path("gatewright.toml"),
+        metavar="FILE",
+        help="default: gatewright.toml",
+    )
+    p.add_argument("--baseline", type=Path, metavar="FILE", help="figures before the change")
+    p.add_argument("--update-baseline", type=Path, metavar="FILE", help="write the figures as a baseline")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON (docs/check.md)")
+    p.add_argument("--junit", type=Path, metavar="FILE", help="write it as JUnit XML")
+    p.add_argument("--markdown", type=Path, metavar="FILE", help="write it as Markdown")
+    p.add_argument("--github", action="store_true", help="annotate (default where GITHUB_ACTIONS is true)")
+    p.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    p.add_argument("--quiet", action="store_true", help="print nothing but errors: the exit code tells")
+    p.set_defaults(command=_check)
+
+
+def _check(args) -> int:
+    from .check_files import check_and_write
+
+    wanted = {kind: getattr(args, kind) for kind in ("json", "junit", "markdown")}
+    github = args.github or os.environ.get("GITHUB_ACTIONS") == "true"
+    return check_and_write(
+        args.budget, args.baseline, args.update_baseline, wanted, github, args.jobs, args.quiet
+    )
