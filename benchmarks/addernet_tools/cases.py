@@ -34,9 +34,10 @@ class Case:
 
 def _pe(lane: str, bits: int, family: str) -> int:
     """Rows of 16 lanes: 16, where they fit. An LFE5U-85F has 156 multipliers of 18 x 18 bits, which do not
-    split in two for Yosys, and 256 lanes of a 16-bit multiplier take more LUTs than it has."""
+    split in two for Yosys, and 256 lanes of a 16-bit multiplier take more LUTs than it has. Of those, on xc7,
+    Yosys has 4 rows in minutes."""
     if family == "xc7":
-        return 16
+        return 4 if bits == 16 else 16
     if lane == "multiply_dsp":
         return 8
     return 8 if lane == "multiply_lut" and bits == 16 else 16

@@ -102,13 +102,13 @@ def _mapped(records: Mapping[str, dict], whole: bool) -> str:
     for case, record in found:
         got, a = record["mapped"], case.array
         rows.append(
-            (a.bits, a.kind.title, f"{got['lut']:,.0f}", f"{_lut(case, record):.1f}", f"{got['ff']:,.0f}",
-             f"{got['carry']:,}", f"{got['dsp']:g}", f"{got['bram']:g}", _against(found, case, _lut),
-             _against(found, case, _lut, BOOTH))
+            (a.bits, a.kind.title, _lanes(a), f"{got['lut']:,.0f}", f"{_lut(case, record):.1f}",
+             f"{got['ff']:,.0f}", f"{got['carry']:,}", f"{got['dsp']:g}", f"{got['bram']:g}",
+             _against(found, case, _lut), _against(found, case, _lut, BOOTH))
         )  # fmt: skip
     columns = (
-        "Bits", "Lanes", "LUT", "LUT a lane", "FF", "CARRY4", "DSP48", "BRAM36", "LUT against LUT multiplier",
-        "LUT against Booth",
+        "Bits", "Lanes", "Number", "LUT", "LUT a lane", "FF", "CARRY4", "DSP48", "BRAM36",
+        "LUT against LUT multiplier", "LUT against Booth",
     )  # fmt: skip
     return _table(columns, rows)
 
