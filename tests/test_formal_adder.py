@@ -1,48 +1,26 @@
-"""Adder lanes proved by SAT equal to -sum |x - w|: widths 2 to 8, up to 8 terms, portable and in cells.
+"""Adder lanes proved by SAT equal to -sum |x - w|: widths 2 to 8, 1 to 8 terms, both signs.
 
-Registers are taken out, so that a proof is of one function of x and w; that lanes stand still together is for
-simulation. A sum of many |x - w| is too hard to prove at once, so it is done in two steps, each for every
-input: one term is -|x - w|, and a lane of any number of terms is their sum. A family's forms of modules are
-proved equal to the portable ones, and so the lanes made of them, of which some are proved as a whole as well.
+A sum of many |x - w| is too hard to prove at once, so it is done in two steps, each for every input: a term
+is -|x - w|, and a lane of any number of terms is the sum of such terms. For lanes in cells of a family, of
+which small ones are proved as a whole as well, there is a third step: each module that has a form in cells is
+equal to it (test_formal_twins.py), at all the sizes that are in these lanes.
 """
 
 import itertools
+import json
 from collections.abc import Iterable
 
 import pytest
 
+import test_formal_twins as twins
 from formal_bench import with_fault
-from gatewright.errors import ToolError
-from gatewright.hw import library
+from formal_cells import module, part, proved, sources
 from gatewright.hw.flow import tools
 
-# Bits and terms: every width, every number of terms, and the most of both.
-WIDTHS, FEW = range(2, 9), (1, 2, 3, 5)
-SIZES = {
-    "one term": [(bits, 1) for bits in WIDTHS],
-    "widths": [(bits, 3) for bits in WIDTHS],
-    "trees": [(2, n) for n in range(2, 9)],
-    "most": [(8, 8)],
-}
-SMALL = [(bits, n) for bits in (2, 3) for n in FEW]
-# Module for a register: what goes in comes out.
-_THROUGH = """(* techmap_celltype = "$dff" *) module _80_through (CLK, D, Q);
-    parameter WIDTH = 1;
-    parameter CLK_POLARITY = 1;
-    input CLK;
-    input [WIDTH-1:0] D;
-    output [WIDTH-1:0] Q;
-    assign Q = D;
-endmodule
-"""
-# Yosys's own models of the cells in the twins.
-_CELLS = {"": "", "ecp5": "ecp5/cells_sim.v", "xc7": "xilinx/cells_sim.v"}
-
-
-def part(name: str, i: int, bits: int, to: int, signed: bool) -> str:
-    """Element ``i`` of a vector as a signed number of ``to`` bits."""
-    top = f"{name}[{(i + 1) * bits - 1}]" if signed else "1'b0"
-    return f"$signed({{{{{to - bits}{{{top}}}}}, {name}[{i * bits} +: {bits}]}})"
+# Bits and terms. What few of each do not find is for the whole grid.
+GRID = list(itertools.product(range(2, 9), range(1, 9)))
+FEW = [(bits, 1) for bits in range(2, 9)] + [(bits, n) for bits in (2, 5) for n in (2, 3, 5, 8)]
+SMALL = [(bits, n) for bits in (2, 3) for n in (1, 2, 3, 5)]
 
 
 def summed(
@@ -106,6 +84,8 @@ def adder_sum(at: str, n: int, bits: int, signed: bool) -> tuple[str, str]:
             f"wire signed [{wide - 1}:0] p{at}i{i} = {a} - {b};",
             f"wire one{at}i{i} = !p{at}i{i}[{wide - 1}];",
             f"wire signed [{wide - 1}:0] t{at}i{i} = one{at}i{i} ? ~p{at}i{i} : p{at}i{i};",
+            f"wire signed [{wide - 1}:0] d{at}i{i} = {a} < {b} ? {a} - {b} : {b} - {a};",
+            f"always @* assert (t{at}i{i} + $signed({{1'b0, one{at}i{i}}}) == d{at}i{i});",
         ]
         terms.append(f"t{at}i{i}")
         ones.append(f"$signed({{1'b0, one{at}i{i}}})")
@@ -133,21 +113,27 @@ def minimum(at: str, bits: int, w_bits: int, signed: bool) -> str:
 """
 
 
-def minimum_sum(at: str, n: int, bits: int) -> tuple[str, str]:
-    """A lane of n terms is twice the sum of minima, and what is shared is minus the sum of x and 1."""
+def minimum_sum(at: str, n: int, bits: int, signed: bool) -> tuple[str, str]:
+    """A lane of n terms is twice the sum of minima, and what is shared is minus the sum of x and 1; of signed
+    weights' codes, those of w + 2**(bits - 1)."""
     wide = bits + (n - 1).bit_length() + 1
     lane = f".clk(clk), .ce(1'b1), .x(x{at}), "
     lines = [
         f"wire [{wide - 1}:0] sum{at};",
         f"wire [{wide - 1}:0] less{at};",
-        f"gw_lane_minimum #(.SIMD({n}), .BITS({bits}), .W_BITS({bits}), .W_SIGNED(0)) lane{at} (",
+        "gw_lane_minimum #(",
+        f"    .SIMD({n}), .BITS({bits}), .W_BITS({bits}), .W_SIGNED({int(signed)})) lane{at} (",
         f"    {lane}.w(w{at}), .less(any{at}), .sum(sum{at}));",
         f"gw_minus_sum #(.SIMD({n}), .BITS({bits})) minus{at} ({lane}.less(less{at}));",
     ]
     parts = [[f"{v}{at}[{i * bits} +: {bits}]" for v in "xw"] for i in range(n)]
-    for i, (a, b) in enumerate(parts):
+    for i, (a, code) in enumerate(parts):
+        b = f"({code} ^ {bits}'d{int(signed) << (bits - 1)})"
         lines.append(f"wire signed [{wide - 1}:0] m{at}i{i} = {a} < {b} ? {a} : {b};")
         lines.append(f"wire signed [{wide - 1}:0] x{at}i{i} = {a};")
+        lines.append(f"wire signed [{wide - 1}:0] w{at}i{i} = {b};")
+        distance = f"(x{at}i{i} < w{at}i{i} ? w{at}i{i} - x{at}i{i} : x{at}i{i} - w{at}i{i})"
+        lines.append(f"always @* assert ((m{at}i{i} << 1) - x{at}i{i} - w{at}i{i} == -{distance});")
     totals = []
     for name in "mx":
         more, total, _ = summed([f"{name}{at}i{i}" for i in range(n)], 3, wide)
@@ -168,8 +154,7 @@ def adder_proof(sizes: Iterable[tuple[int, int]]) -> str:
                 at = f"{a}_{b}_{s}{t}"
                 made.append(one_term(at, a, b, s, t, adder(at, 1, a, b, s, t)))
         else:
-            signs = (False, True) if n == 3 else (False,)
-            made += [adder_sum(f"{a}n{n}s{int(s)}", n, a, s) for s in signs]
+            made += [adder_sum(f"{a}n{n}s{int(s)}", n, a, s) for s in (False, True)]
     return module(made)
 
 
@@ -181,117 +166,75 @@ def minimum_proof(sizes: Iterable[tuple[int, int]]) -> str:
             for b, s in itertools.product({a, 2}, (0, 1)):
                 made.append(one_term(f"{a}_{b}_{s}", a, b, s, s, minimum(f"{a}_{b}_{s}", a, b, bool(s))))
         else:
-            made.append(minimum_sum(f"{a}n{n}", n, a))
+            made += [minimum_sum(f"{a}n{n}s{int(s)}", n, a, s) for s in (False, True)]
     return module(made)
-
-
-# Modules that families have forms of: whose, ports, bits that are more than the operands', and what they give
-# of numbers a, b, c and bits f, g, h.
-TWINS = {
-    "gw_flip_add": (
-        "ecp5", ".a(a{n}), .flip_a(f{n}), .b(b{n}), .flip_b(g{n}), .carry(h{n}), .sum(y{n})", 1,
-        "(f{n} ? ~{{1'b1, a{n}}} : {{1'b0, a{n}}}) + (g{n} ? ~{{1'b1, b{n}}} : {{1'b0, b{n}}}) + h{n}",
-    ),
-    "gw_minimum": ("xc7", ".a(a{n}), .b(b{n}), .y(y{n})", 0, "(a{n} < b{n} ? a{n} : b{n})"),
-    "gw_add_three": ("xc7", ".a(a{n}), .b(b{n}), .c(c{n}), .sum(y{n})", 2, "a{n} + b{n} + c{n}"),
-}  # fmt: skip
-
-
-def twin_proof(name: str, widths: Iterable[int]) -> str:
-    """A module by itself."""
-    _, ports, more, wanted = TWINS[name]
-    made = []
-    for n in widths:
-        operands = [f"input wire [{n - 1}:0] {v}{n}" for v in "abc"] + [f"input wire {v}{n}" for v in "fgh"]
-        size = f".BITS({n})" + f", .OUT({n + 2})" * (name == "gw_add_three")
-        text = f"""
-    wire [{n + more - 1}:0] y{n};
-    wire [{n + more - 1}:0] wanted{n} = {wanted.format(n=n)};
-    {name} #({size}) dut{n} ({ports.format(n=n)});
-    always @* assert (y{n} == wanted{n});
-"""
-        made.append((", ".join(operands), text))
-    return module(made)
-
-
-def module(made: list[tuple[str, str]]) -> str:
-    """The module that all is proved of."""
-    ports = ",\n    ".join(["input wire clk", *(ports for ports, _ in made)])
-    return f"module proof (\n    {ports}\n);{''.join(text for _, text in made)}endmodule\n"
-
-
-def sources(text: str, family: str) -> dict[str, str]:
-    """The library's files of a proof in the family's form."""
-    files = library.closure([text])
-    return {name: (library.twin(name, family) or path).read_text() for name, path in files.items()}
-
-
-def proved(text: str, files: dict[str, str], family: str, workdir) -> bool:
-    """Whether no operands break an assertion."""
-    for name, source in {**files, "proof.v": text, "through.v": _THROUGH}.items():
-        (workdir / name).write_text(source)
-    cells = f"read_verilog -overwrite +/{_CELLS[family]}; " if family else ""
-    script = (
-        f"{cells}read_verilog -formal -defer {' '.join(files)} proof.v; hierarchy -check -top proof; proc; "
-        "flatten; opt_expr; opt_clean; techmap -map through.v; opt -full; chformal -lower; "
-        "sat -verify -prove-asserts proof"
-    )
-    try:
-        said = tools.run(tools.find("yosys"), ["-p", script], workdir)
-    except ToolError as error:
-        if "proof did fail" in str(error):
-            return False
-        raise
-    assert "Import proof for assert" in said
-    assert "SAT proof finished - no model found: SUCCESS" in said
-    return True
 
 
 LANES = {"adder": adder_proof, "minimum": minimum_proof}
+# The lanes' modules in cells.
+CELLS = {"adder": "ecp5", "minimum": "xc7"}
+each_size = pytest.mark.parametrize(
+    ("bits", "terms"),
+    [pytest.param(*size, marks=[] if size in FEW else [pytest.mark.slow]) for size in GRID],
+)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
+@each_size
 @pytest.mark.parametrize("lane", LANES)
-def test_lanes_give_distances(lane, size, tmp_path):
-    """Widths, signs and numbers of terms."""
-    text = LANES[lane](SIZES[size])
+def test_lanes_give_distances(lane, bits, terms, tmp_path):
+    """Every width with every number of terms, both signs."""
+    text = LANES[lane]([(bits, terms)])
     assert proved(text, sources(text, ""), "", tmp_path)
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_forms_of_families_are_equal(name, tmp_path):
-    """Of every width that a tree of such lanes has."""
-    family, text = TWINS[name][0], twin_proof(name, range(1, 13))
-    files = sources(text, family)
-    assert "CARRY4" in files[f"{name}.v"] or "CCU2C" in files[f"{name}.v"]
-    assert proved(text, files, family, tmp_path)
+@pytest.mark.parametrize("lane", LANES)
+def test_lanes_in_cells_are_of_proved_modules(lane, tmp_path):
+    """Whatever has a form of cells in any lane of the grid is proved at that size."""
+    text = LANES[lane](GRID)
+    files = sources(text, "")
+    for name, source in {**files, "proof.v": text}.items():
+        (tmp_path / name).write_text(source)
+    script = (
+        f"read_verilog -formal -defer {' '.join(files)} proof.v; hierarchy -check -top proof; proc; "
+        "write_json modules.json"
+    )
+    tools.run(tools.find("yosys"), ["-q", "-p", script], tmp_path)
+    found = []
+    for name, made in json.loads((tmp_path / "modules.json").read_text())["modules"].items():
+        given = {key: int(value, 2) for key, value in made.get("parameter_default_values", {}).items()}
+        plain = made["attributes"].get("hdlname", name).removeprefix("\\")
+        if f"{plain}.v" in files and sources(plain, CELLS[lane])[f"{plain}.v"] != files[f"{plain}.v"]:
+            found.append((plain, given))
+    proven = [
+        (name, {"BITS": bits, **params})
+        for name, twin in twins.TWINS.items()
+        if CELLS[lane] in twin.families
+        for bits in twins.WIDTHS
+        for params in twin.params(bits)
+    ]
+    assert len(found) > 6
+    assert [module for module in found if module not in proven] == []
 
 
-@pytest.mark.parametrize(("lane", "family"), [("adder", "ecp5"), ("minimum", "xc7")])
-def test_lanes_in_cells_give_distances(lane, family, tmp_path):
+@pytest.mark.parametrize("lane", LANES)
+def test_lanes_in_cells_give_distances(lane, tmp_path):
     """As a whole, of a few bits."""
     text = LANES[lane](SMALL)
-    assert proved(text, sources(text, family), family, tmp_path)
+    assert proved(text, sources(text, CELLS[lane]), CELLS[lane], tmp_path)
 
 
 FAULTS = {
-    "sign": ("adder", "", "assign flip[i] = p_q[D];", "assign flip[i] = p_q[D-1];"),
-    "one": ("adder", "", "ones_q[i] <= flip[2*i+1]", "ones_q[i] <= flip[2*i]"),
-    "left-out bit": ("adder", "", "SIGNED == 2 ? 1'b1", "SIGNED == 2 ? 1'b0"),
-    "order": ("minimum", "", "y[i*TO +: TO] = wide ^ ", "y[i*TO +: TO] = wide | "),
-    "third term": ("minimum", "", "N % 3 == 2", "N % 3 == 0"),
-    "carry cell": ("gw_flip_add", "ecp5", ".INIT1(16'h6996)", ".INIT1(16'h6999)"),
-    "carry in": ("gw_flip_add", "ecp5", "a, carry};", "a, 1'b0};"),
-    "comparison": ("gw_minimum", "xc7", "64'h0000_9009_0000_4F04", "64'h0000_9009_0000_4F00"),
-    "choice": ("gw_minimum", "xc7", "64'hF0F0_FF00_AAAA_CCCC", "64'hF0F0_FF00_AAAA_CCC8"),
-    "majority": ("gw_add_three", "xc7", "64'h6996_6996_E8E8_E8E8", "64'h6996_6996_E8E8_E8E0"),
+    "sign": ("adder", "assign flip[i] = p_q[D];", "assign flip[i] = p_q[D-1];"),
+    "one": ("adder", "ones_q[i] <= flip[2*i+1]", "ones_q[i] <= flip[2*i]"),
+    "left-out bit": ("adder", "SIGNED == 2 ? 1'b1", "SIGNED == 2 ? 1'b0"),
+    "order": ("minimum", "y[i*TO +: TO] = wide ^ ", "y[i*TO +: TO] = wide | "),
+    "third term": ("minimum", "N % 3 == 2", "N % 3 == 0"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name, tmp_path):
-    """In the logic of lanes and in each kind of cell."""
-    what, family, right, wrong = FAULTS[name]
-    text = LANES[what](SMALL) if what in LANES else twin_proof(what, (2, 3, 5))
-    assert not proved(text, with_fault(sources(text, family), right, wrong), family, tmp_path)
+    """In the logic of lanes."""
+    lane, right, wrong = FAULTS[name]
+    text = LANES[lane](SMALL)
+    assert not proved(text, with_fault(sources(text, ""), right, wrong), "", tmp_path)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from formal_bench import with_fault
-from test_formal_adder import module, part, proved, sources
+from formal_cells import module, part, proved, sources
 
 _ROW = """
     wire [{bits}+1:0] y{at};

@@ -1,6 +1,6 @@
 """Modules that families have forms of, proved by SAT: a form equals the portable one for whatever goes in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -17,13 +17,14 @@ class Twin:
         families: that have a form of it.
         ports: how it is wired; {n} stands for the width.
         wanted: the result.
-        params: sets of further parameters; of each, ``more`` gives the result's bits beside the width.
+        params: sets of further parameters by name, of a width.
+        more: the result's bits beside the width, of each set.
     """
 
     families: tuple[str, ...]
     ports: str
     wanted: str
-    params: tuple[str, ...] = ("",)
+    params: Callable[[int], list[dict[str, int]]] = lambda n: [{}]
     more: tuple[int, ...] = (0,)
 
 
@@ -36,11 +37,12 @@ TWINS = {
     "gw_minimum": Twin(("xc7",), ".a(a{n}), .b(b{n}), .y({y})", "(a{n} < b{n} ? a{n} : b{n})"),
     "gw_add_three": Twin(
         ("xc7",), ".a(a{n}), .b(b{n}), .c(c{n}), .sum({y})", "a{n} + b{n} + c{n}",
-        (", .OUT({n})", ", .OUT({n} + 1)", ", .OUT({n} + 2)"), (0, 1, 2),
+        lambda n: [{"OUT": n + k} for k in range(3)], (0, 1, 2),
     ),
     "gw_choose_add": Twin(
         ("ecp5", "xc7"), ".choose(f{n}), .a(a{n}), .b(b{n}), .c(c{n}), .carry(h{n}), .sum({y})",
-        "(f{n} ? a{n} : b{n}) + c{n} + (h{n} && {k} == 1)", (", .CARRY(0)", ", .CARRY(1)"), (0, 0),
+        "(f{n} ? a{n} : b{n}) + c{n} + (h{n} && {k} == 1)",
+        lambda n: [{"CARRY": k} for k in range(2)], (0, 0),
     ),
 }  # fmt: skip
 CASES = [(name, family) for name, twin in TWINS.items() for family in twin.families]
@@ -54,12 +56,13 @@ def proof(name: str, widths: Iterable[int]) -> str:
     for n in widths:
         operands = [f"input wire [{n - 1}:0] {v}{n}" for v in "abc"] + [f"input wire {v}{n}" for v in "fgh"]
         text = ""
-        for k, (params, more) in enumerate(zip(twin.params, twin.more, strict=True)):
+        for k, (params, more) in enumerate(zip(twin.params(n), twin.more, strict=True)):
             y = f"y{n}_{k}"
+            sizes = ", ".join(f".{key}({value})" for key, value in {"BITS": n, **params}.items())
             text += f"""
     wire [{n + more - 1}:0] {y};
     wire [{n + more - 1}:0] wanted{n}_{k} = {twin.wanted.format(n=n, k=k)};
-    {name} #(.BITS({n}){params.format(n=n)}) dut{n}_{k} ({twin.ports.format(n=n, y=y)});
+    {name} #({sizes}) dut{n}_{k} ({twin.ports.format(n=n, y=y)});
     always @* assert ({y} == wanted{n}_{k});
 """
         made.append((", ".join(operands), text))
