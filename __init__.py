@@ -11,6 +11,7 @@ _PUBLIC = {
     "inspect": "driver.inspection",
     "load_board": "boards",
     "load_model": "compiler.frontends",
+    "open_device": "driver.device",
     "passed": "driver.compile",
     "run_folder": "driver.run",
 }

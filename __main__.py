@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add_estimate(commands)
     add_check(commands)
     _add_run(commands)
+    _add_flash(commands)
     _add_export(commands)
     _add_inspect(commands)
     _add_boards(commands)
@@ -127,11 +128,21 @@ def _add_run(commands) -> None:
         "--on",
         default="reference",
         metavar="EXECUTOR",
-        help="reference, onnxruntime, rtl, icarus, cycle or arm",
+        help="reference, onnxruntime, rtl, icarus, cycle, arm or device",
     )
+    p.add_argument("--port", metavar="PORT", help="device: the board's serial port, such as /dev/ttyUSB0")
+    p.add_argument("--baud", type=int, metavar="N", help="device: bits per second (default: as compiled)")
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.add_argument("--quiet", action="store_true", help="print nothing")
     p.set_defaults(command=_run)
+
+
+def _add_flash(commands) -> None:
+    p = commands.add_parser("flash", help="write a compiled bitstream to the board, by openFPGALoader")
+    p.add_argument("folder", metavar="DIR", type=Path, help="what 'gatewright compile' wrote")
+    p.add_argument("--persistent", action="store_true", help="into flash memory, to stay when power goes")
+    p.add_argument("--json", action="store_true", help="print what was done as JSON")
+    p.set_defaults(command=_flash)
 
 
 def _add_export(commands) -> None:
@@ -199,12 +210,27 @@ def _progress(quiet: bool):
 
 def _run(args) -> int:
     from .driver.run import run_folder, told
+    from .report.progress import counting
 
-    done = run_folder(args.folder, args.input, args.output, args.on)
+    with counting(args.quiet or args.json, "frames") as say:
+        done = run_folder(
+            args.folder, args.input, args.output, args.on, port=args.port, baud=args.baud, say=say
+        )
     if args.json:
         print(json.dumps(done, indent=1))
     elif not args.quiet:
         print(told(done))
+    return 0
+
+
+def _flash(args) -> int:
+    from .driver.flash import flash
+
+    done = flash(args.folder, args.persistent)
+    if args.json:
+        print(json.dumps(done, indent=1))
+    else:
+        print(f"{done['board']} runs {done['bitstream']}")
     return 0
 
 

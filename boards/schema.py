@@ -17,6 +17,7 @@ PULLS = ("none", "up", "down")
 CORES = ("cortex-a9", "cortex-a53", "cortex-a72", "cortex-a76")
 
 _DEVICE = re.compile(r"[A-Za-z0-9-]+")
+LOADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -135,7 +136,7 @@ class Board:
     """A board with an FPGA (``part``), a processor, or both.
 
     The pins are None where gatewright knows capacities only (no bitstream). ``default_clock_mhz`` is the
-    FPGA's; the processor's own where there is no FPGA.
+    FPGA's; the processor's own where there is no FPGA. ``loader`` is openFPGALoader's name of the board.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Board:
     uart: Uart | None = None
     leds: Leds | None = None
     button: Button | None = None
+    loader: str = ""
     processor: Processor | None = None
 
     @property
@@ -271,6 +273,7 @@ def _pins(table: Table) -> dict[str, Any]:
     wired = {
         "io_standard": io.matching("standard", "a name such as 'LVCMOS33'", _WORD),
         "pack_options": io.texts("pack_options"),
+        "loader": io.matching("loader", "openFPGALoader's name", LOADER) if "loader" in io.data else "",
         "clock": Clock(clock.pin("pin"), clock.number("mhz"), clock.text("source")),
         "uart": Uart(
             uart.pin("rx_pin"), uart.pin("tx_pin"), uart.whole("baud"), uart.whole("max_baud"),

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from ..boards.schema import Board
+from ..boards.schema import LOADER, Board
 from ..hw.board_top import divider, timeout_clocks
 from .project import Project, described
 
@@ -29,6 +29,7 @@ class Link:
         clocks_per_bit, timeout_clocks: of the UART, and without a byte until a packet is forgotten.
         interval_clocks: of a frame.
         button_up: level of the reset button's pin when nobody presses it.
+        loader: what openFPGALoader calls the board; empty if it is not known.
     """
 
     board: str
@@ -39,6 +40,7 @@ class Link:
     timeout_clocks: int
     interval_clocks: int
     button_up: int
+    loader: str = ""
 
 
 def describe_link(job: Job) -> str:
@@ -48,6 +50,7 @@ def describe_link(job: Job) -> str:
     link = Link(
         board.name, round(job.clock_mhz * 1e6 / clocks_per_bit), job.design_id, job.clock_mhz, clocks_per_bit,
         timeout_clocks(job.clock_mhz, clocks_per_bit), job.design.interval, int(board.button.active_low),
+        board.loader,
     )  # fmt: skip
     return json.dumps({"schema": _SCHEMA, **asdict(link)}, indent=1) + "\n"
 
@@ -69,8 +72,10 @@ def _link(data: dict) -> Link:
     link = Link(
         str(data["board"]), int(data["baud"]), int(data["design_id"]), float(data["clock_mhz"]),
         int(data["clocks_per_bit"]), int(data["timeout_clocks"]), int(data["interval_clocks"]),
-        int(data["button_up"]),
+        int(data["button_up"]), data.get("loader", ""),
     )  # fmt: skip
+    if link.loader and not LOADER.fullmatch(link.loader):
+        raise ValueError(link.loader)
     if min(link.baud, link.clock_mhz, link.clocks_per_bit, link.timeout_clocks, link.interval_clocks) <= 0:
         raise ValueError(link)
     return link

@@ -10,6 +10,17 @@ from rich.markup import escape
 
 
 @contextmanager
+def counting(quiet: bool, what: str) -> Iterator[Callable[[int], None]]:
+    """Gives a function that is told how many of ``what`` are done; shown on a terminal only."""
+    console = Console(file=sys.stderr, highlight=False)
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    with console.status(f"0 {what}") as status:
+        yield lambda done: status.update(f"{done:,} {what}")
+
+
+@contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Gives a function that announces the next step; each step is left on screen with its seconds."""
     if quiet:
