@@ -131,7 +131,7 @@ def queues(timing: Timing, window: Window) -> dict[int, Queue]:
 
 def _queue(timing: Timing, window: Window, edges: tuple, depth: int) -> Queue:
     if window.period is None:
-        frames = _entered(timing, window.end)
+        frames = entered(timing, window.end)
         pushed, popped = (timing.clocks(edge, frames).reshape(-1) for edge in edges)
         return Queue(handshake(pushed, popped, depth), 0)
     cycle = timing.cycle
@@ -143,7 +143,7 @@ def _queue(timing: Timing, window: Window, edges: tuple, depth: int) -> Queue:
     return Queue(handshake(pushed, popped, depth), before * len(repeated[0]))
 
 
-def _entered(timing: Timing, end: int) -> int:
+def entered(timing: Timing, end: int) -> int:
     """How many frames come in before clock ``end``, and one more where there is one."""
     entrance, _ = ends(timing.design)
     frames, cycle = timing.worked, timing.cycle
