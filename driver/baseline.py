@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from .. import __version__
 from ..errors import InputError
 from ..report.formats import BASELINE
 from .output import write_whole
@@ -65,4 +65,5 @@ def write_baseline(content: dict, path: Path | str) -> None:
         }
         for c in content["cases"]
     ]
-    write_whole(Path(path), BASELINE.text({"schema": SCHEMA, "gatewright": __version__, "cases": rows}))
+    data = {"schema": SCHEMA, "gatewright": version("gatewright"), "cases": rows}
+    write_whole(Path(path), BASELINE.text(data))

@@ -25,6 +25,9 @@ def add_estimate(commands) -> None:
     )
     p.add_argument("--frames", type=int, metavar="N", help="its first N frames only")
     p.add_argument("--json", action="store_true", help="print the estimate as JSON (docs/estimate.md)")
+    p.add_argument("--html", type=Path, metavar="FILE", help="FPGA: write a page with pictures")
+    p.add_argument("--trace", type=Path, metavar="FILE.json", help="FPGA: write a trace for Perfetto")
+    p.add_argument("--vcd", type=Path, metavar="FILE.vcd", help="FPGA: write the streams for GTKWave")
     p.add_argument("--quiet", action="store_true", help="print nothing but errors: the exit code tells")
     p.set_defaults(command=_estimate)
 
@@ -32,7 +35,9 @@ def add_estimate(commands) -> None:
 def _estimate(args) -> int:
     from ..report.progress import progress
     from .estimate import Options, estimated, read_model
+    from .estimate_files import check_wanted, write_files
 
+    wanted = {kind: getattr(args, kind) for kind in ("html", "trace", "vcd")}
     options = Options(
         fps=args.fps,
         interval=args.interval,
@@ -43,9 +48,11 @@ def _estimate(args) -> int:
         data=args.data,
         frames=args.frames,
     )
+    check_wanted(wanted, args.board, options)
     with progress(args.quiet) as say:
         say(f"importing {args.model.name}")
         found = estimated(read_model(args.model), args.board, options, say)
+    write_files(found, wanted)
     _print_estimate(found.content, args)
     return 0 if found.fitting is None or found.fitting.fits else 1
 

@@ -7,6 +7,7 @@ from .words import count, figure, plural, share
 KINDS = (("lut", "LUT"), ("ff", "FF"), ("bram", "BRAM"), ("dsp", "DSP"))
 STAGES = {
     "graph": "integer graph",
+    "estimate": "estimated",
     "rtl": "RTL written",
     "simulate": "simulated",
     "synthesize": "synthesized",
@@ -125,7 +126,8 @@ def checks(report: dict) -> list[Check]:
     """Whether it fits, reaches its clock, and computes the same everywhere."""
     if report.get("arm"):
         return [_agreement(e) for e in report["executors"]]
-    return [_fit(report), _timing(report), *map(_agreement, report["executors"])]
+    agreements = map(_agreement, report["executors"])
+    return [_fit(report), _timing(report), *agreements, *_clocks(report)]
 
 
 def _fit(report: dict) -> Check:
@@ -149,6 +151,23 @@ def _timing(report: dict) -> Check:
     if t["met"]:
         return Check(PASSED, "Reaches its clock", f"{reached}.{caveat}")
     return Check(FAILED, "Reaches its clock", f"{reached}. Do not run the board at the clock asked.{caveat}")
+
+
+def _clocks(report: dict) -> list[Check]:
+    """Whether frames leave when the cycle model says; nothing where that has not run."""
+    model = report.get("cycle_model")
+    if not model:
+        return []
+    frames, equal, title = model["frames"], model["frames_equal"], "Same clocks"
+    if not frames:
+        return [Check(OPEN, title, "Clocks are the cycle model's; RTL was not simulated.")]
+    if equal == frames:
+        finding = f"The cycle model tells the clock in which each of {plural(frames, 'frame')} is out."
+        return [Check(PASSED, title, finding)]
+    finding = (
+        f"The cycle model is wrong about {plural(frames - equal, 'frame')} of {count(frames)}, and so may "
+    )
+    return [Check(FAILED, title, finding + "the pictures below be. Please report this.")]
 
 
 def _agreement(e: dict) -> Check:

@@ -166,10 +166,11 @@ def _provenance_section(report: dict) -> Markup | None:
 
 def _footer(report: dict) -> Markup:
     model = report["model"]
+    machines = join("report.json, schema ", element("code", report["schema"]))
+    if report["stage"] == "estimate":
+        machines = element("code", "gatewright estimate --json")
     return element(
         "footer",
         element("p", "Model ", name(model["file"], 60), ", SHA-256 ", element("code", model["sha256"])),
-        element(
-            "p", "The same figures for machines: report.json, schema ", element("code", report["schema"])
-        ),
+        element("p", "The same figures for machines: ", machines),
     )

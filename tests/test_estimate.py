@@ -1,6 +1,7 @@
 """``gatewright estimate``: what is asked of it, what it gives, and that it is what a compile finds."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -168,6 +169,45 @@ def test_a_model_of_two_outputs(tmp_path, capsys):
     a, b = (MatMul()(x, Const(np.full((4, 2), n)), name=f"m{n}") for n in (1, 2))
     message = r"estimate: a model must have 1 input and 1 output, not 1 and 2\. Cut it where one tensor .*"
     refused(capsys, called(saved(tmp_path, Graph((x,), (a, b), "two"))), message)
+
+
+def test_page_trace_and_waves(model, tmp_path, capsys):
+    """A report of its own stage, and the clocks of the same design in two formats."""
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("html", "json", "vcd")}
+    wanted = ("--html", files["html"], "--trace", files["json"], "--vcd", files["vcd"])
+    assert main(called(model, "--quiet", "--interval", "600", *wanted)) == 0
+    page = files["html"].read_text("utf-8")
+    assert "gatewright report · estimated" in page
+    assert "gatewright estimate --json" in page
+    assert "<script" not in page
+    fpga = estimate_model(model, ULX3S, Options(interval=600))["fpga"]
+    events = json.loads(files["json"].read_text("utf-8"))["traceEvents"]
+    told = {e["args"].get("name", "") for e in events if e["ph"] == "M"}
+    units = [u["name"] for u in fpga["resources"]["units"] if u["module"].startswith("gw_matrix")]
+    assert units
+    assert all(any(unit in name for name in told) for unit in units)
+    waves = files["vcd"].read_text("ascii")
+    assert all(f" {fifo['name']} " in waves for fifo in fpga["fifos"])
+    assert sorted(os.listdir(tmp_path)) == ["out.html", "out.json", "out.vcd"]
+
+
+def test_a_page_of_what_does_not_fit(tmp_path):
+    """It says so."""
+    page = tmp_path / "page.html"
+    assert main(called(wide(tmp_path), "--quiet", "--html", page, board=ICEBREAKER)) == 1
+    assert "The design needs" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["html", "trace", "vcd"])
+def test_pictures_are_not_for_a_processor(model, tmp_path, capsys, kind):
+    message = rf"estimate: --{kind} is for --target fpga, whose clocks it shows, not for arm\. Leave it out\."
+    refused(capsys, called(model, f"--{kind}", tmp_path / "x", board=PI), message)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_page_that_cannot_be_written(model, tmp_path, capsys):
+    message = r"output: .*none/x cannot be written: No such file or directory"
+    refused(capsys, called(model, "--html", tmp_path / "none" / "x"), message)
 
 
 def test_options_of_an_fpga_are_not_for_a_processor(model, capsys):
