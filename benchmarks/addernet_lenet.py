@@ -11,21 +11,22 @@ import argparse
 import gzip
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from addernet_tools.cases import CASES
+from addernet_tools.page import TAPS
 from addernet_tools.power import counted
 from gatewright import Options, compile_model
+from gatewright.driver.estimate import estimated, read_model
 from gatewright.errors import GatewrightError, InputError
 
 BOARD = "radiona_ulx3s_85f"
 IMAGES = 1000
-# Of the five layers: 28 x 28 x 25 x 6, 10 x 10 x 150 x 16, 400 x 120, 120 x 84, 84 x 10.
-TAPS = 416_520
+SUMS = ("_mv", "_cm")  # units that add a layer's products or distances
 _HEADER = {"images": 16, "labels": 8}  # bytes of an idx file before its elements
 
 
@@ -50,7 +51,8 @@ VERSIONS = {
 COLUMNS = (
     "version", "RTL = integer graph", "accuracy", "clocks a frame", "clock asked, reached",
     "frames/s at the clock reached", "LUT", "of these in the layers' sums", "FF", "BRAM", "DSP",
-    "transitions of the sums, million a frame",
+    "transitions of the sums, million a frame", "dynamic energy, uJ a frame", "of these the layers' sums",
+    "with static power at the clock reached, uJ a frame",
 )  # fmt: skip
 TEXT = (
     "The whole network on chip, each layer a unit of its own, from one generator; weights "
@@ -58,7 +60,8 @@ TEXT = (
     "resources after routing on the ULX3S-85F (LFE5U-85F). No board was at hand. Transitions are those of "
     f"registers and LUT outputs, glitches included, that a lane of the array of 4 rows makes a tap on "
     f"LeNet-5's own data (below), times the network's {TAPS:,} taps: what is dynamic in its arithmetic, "
-    "without wires, memories and clocks."
+    "without wires, memories and clocks. Energy is what `gatewright estimate` says, of everything on chip; "
+    "the uncertainty of the part's figures is below."
 )
 
 
@@ -93,16 +96,34 @@ def transitions(version: Version, records: Path | None) -> str:
     return f"{counted(toggles['all_nets']) / (array.pe * array.simd) * TAPS / 1e6:.1f}"
 
 
-def row(title: str, report: dict, moving: str) -> list[str]:
+def options(version: Version, data: Path) -> Options:
+    """How a version is compiled."""
+    return Options(
+        interval=version.interval, clock_mhz=version.clock_mhz, multipliers=version.multipliers, data=data
+    )
+
+
+def energy(model: Path, given: Options, report: dict) -> list[str]:
+    """uJ of a frame by gatewright's estimate on the first images: dynamic, that of the layers' sums, and with
+    the static power of a frame's time at the clock reached."""
+    found = estimated(read_model(model), BOARD, replace(given, frames=16)).energy
+    if found is None:
+        return ["-"] * 3
+    sums = sum(u.dynamic_nj for u in found.units if u.name.endswith(SUMS)) / 1000
+    static = found.static_mw * report["interval_clocks"] / report["timing"]["fmax_mhz"] / 1000
+    return [f"{found.dynamic_uj:.1f}", f"{sums:.1f}", f"{found.dynamic_uj + static:.1f}"]
+
+
+def row(title: str, report: dict, counted: list[str]) -> list[str]:
     """A line of the table."""
     used, timing = report["resources"]["total"], report["timing"]
     rtl = next(e for e in report["executors"] if e["name"] == "RTL (Verilator)")
-    sums = sum(u["lut"] for u in report["resources"]["units"] if u["name"].endswith(("_mv", "_cm")))
+    sums = sum(u["lut"] for u in report["resources"]["units"] if u["name"].endswith(SUMS))
     return [
         title, f"{rtl['equal']:,} of {rtl['inputs']:,}", f"{100 * rtl['accuracy']:.1f} %",
         f"{report['interval_clocks']:,}", f"{timing['asked_mhz']:g}, {timing['fmax_mhz']:g} MHz",
         f"{timing['fmax_mhz'] * 1e6 / report['interval_clocks']:,.0f}", f"{used['lut']:,}", f"{sums:,}",
-        f"{used['ff']:,}", f"{used['bram']:g}", f"{used['dsp']:,}", moving,
+        f"{used['ff']:,}", f"{used['bram']:g}", f"{used['dsp']:,}", *counted,
     ]  # fmt: skip
 
 
@@ -124,15 +145,13 @@ def main() -> int:
     rows, good = [], True
     for name in args.only:
         version, folder = VERSIONS[name], args.work / name
+        model, given = getattr(args, version.model), options(version, args.work / "images.npz")
         if not folder.exists():
-            options = Options(
-                interval=version.interval, clock_mhz=version.clock_mhz, multipliers=version.multipliers,
-                data=args.work / "images.npz",
-            )  # fmt: skip
-            compile_model(getattr(args, version.model), BOARD, folder, options)
+            compile_model(model, BOARD, folder, given)
         report = json.loads((folder / "report.json").read_text())
         good &= all(e["equal"] == e["inputs"] for e in report["executors"])
-        rows.append(row(version.title, report, transitions(version, args.arrays)))
+        moving = [transitions(version, args.arrays), *energy(model, given, report)]
+        rows.append(row(version.title, report, moving))
     Console().print(*(" | ".join(cells) for cells in rows), sep="\n", markup=False)
     if args.json:
         args.json.write_text(

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gatewright.boards.schema import Power
 from gatewright.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from addernet_tools import arrays, operands, power, unit  # noqa: E402
+from addernet_tools import arrays, energy, operands, power, unit  # noqa: E402
 from addernet_tools.arrays import LANES, Array  # noqa: E402
 from addernet_tools.buses import buses, chain  # noqa: E402
 from addernet_tools.cases import CASES  # noqa: E402
@@ -242,8 +243,22 @@ def record(share: float, mhz: tuple[float, ...]) -> dict:
         "mapped": {**MAPPED, "lut": 1000 * share},
         "used": used,
         "routes": routes,
-        "toggles": {"digits": counted},
+        "toggles": {"digits": counted, "LeNet-5": counted},
     }
+
+
+def test_energy_of_a_tap_is_the_sum_of_its_parts():
+    """Wires, nets inside cells, clocked registers and multipliers, with glitches where they are counted."""
+    case = next(c for c in CASES if c.name == "8-adder-array-ecp5")
+    pj = Power(298, 3.0, 0.5, 0.25, 300, 8, 20, 0.3, "a test")
+    found = record(0.5, ())
+    found["mapped"]["dsp"] = 4
+    # 128 + 78 transitions of wires, 50 + 2.5 inside cells, 256 registers.
+    assert energy.per_tap_pj(case, found, "digits", pj) * 256 == 206 * 3 + 52.5 * 0.5 + 64 + 80
+    found["toggles"]["digits"]["all_nets"] = {}
+    found["toggles"]["digits"]["nets"] = dict.fromkeys(MOVES, 0.0)
+    assert energy.per_tap_pj(case, found, "digits", pj) * 256 == 64 + 80
+    assert energy.per_tap_pj(case, found, "uniform", pj) is None
 
 
 def test_the_page_holds_medians_shares_and_what_is_old():
@@ -263,6 +278,7 @@ def test_the_page_holds_medians_shares_and_what_is_old():
         in written
     )
     assert "| Clock rate, array, ECP5 routed | +25.0 % | +16 % |" in written
+    assert re.search(r"\n\| 8 \| adder \| 256 \| yes \| [\d.]+ \| [\d.]+ \| -\d+\.\d % \|\n", written)
     assert "| LUT, array, xc7 | not measured | -77 % |" in written
     assert "Measured on earlier sources: 8-adder-array-ecp5." in written
     assert "From elsewhere.\n\n| A | B |\n|---|---|\n| 1 | 2 |" in written

@@ -5,14 +5,17 @@ from functools import partial
 from importlib.metadata import version
 from statistics import median
 
+from . import energy
 from .arrays import Array
 from .cases import BITS, CASES, Case
 from .flow import ASKED_MHZ
 from .operands import FRAMES, INPUTS, OUTPUTS
 from .power import counted
-from .text import BESIDE, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
+from .text import BESIDE, ENERGY, HEAD, LIMITS, METHOD, POWER, SMALL, UNITS
 
 DIGITS, BOOTH = "multiply_lut", "multiply_booth"
+# Of LeNet-5's five layers: 28 x 28 x 25 x 6, 10 x 10 x 150 x 16, 400 x 120, 120 x 84, 84 x 10.
+TAPS = 416_520
 
 
 def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str, dict]) -> str:
@@ -33,6 +36,7 @@ def page(records: Mapping[str, dict], old: Sequence[str], sections: Mapping[str,
         "## Arrays on ECP5, routed\n\n" + _routed(_found(records, "ecp5", False)),
         SMALL + _routed(_found(records, "ecp5", False, True)),
         POWER.format(frames=FRAMES, inputs=INPUTS, outputs=OUTPUTS) + _toggles(records),
+        ENERGY.format(taps=TAPS) + _energy(records),
         UNITS
         + "### xc7, Yosys\n\n"
         + _mapped(records, True)
@@ -183,6 +187,29 @@ def _per_lane(data: str, field: str, case: Case, record: dict) -> float | None:
     """Transitions per clock and lane."""
     moving = _moving(record, data, field)
     return moving and moving / _lanes(case.array)
+
+
+def _energy(records: Mapping[str, dict]) -> str:
+    """pJ of a tap and uJ of LeNet-5's, on ECP5."""
+    power = energy.of_board()
+    if power is None:
+        return "Not part of this run.\n"
+    rows = []
+    for small in (False, True):
+        found = [
+            (c, r) for c, r in _found(records, "ecp5", False, small) if "LeNet-5" in r.get("toggles", {})
+        ]
+        for case, record in found:
+            pj = energy.per_tap_pj(case, record, "LeNet-5", power)
+            glitches = "yes" if record["toggles"]["LeNet-5"]["all_nets"] else "no"
+            change = _against(found, case, lambda c, r: energy.per_tap_pj(c, r, "LeNet-5", power))
+            rows.append(
+                (case.array.bits, case.array.kind.title, _lanes(case.array), glitches, f"{pj:.1f}",
+                 f"{pj * TAPS / 1e6:.2f}", change)
+            )  # fmt: skip
+    columns = ("Bits", "Lanes", "Number", "Glitches", "pJ a tap", "uJ a LeNet-5", "Against LUT multiplier")
+    said = f"Uncertainty of absolute values: {100 * power.uncertainty:.0f} %. Source: {power.source}.\n\n"
+    return said + _table(columns, rows)
 
 
 def _bars(records: Mapping[str, dict]) -> str:

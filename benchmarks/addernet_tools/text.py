@@ -58,6 +58,15 @@ What goes on inside a DSP block is not seen, so the DSP rows are not whole.
 
 """
 
+ENERGY = """## Energy of arrays on ECP5
+
+Dynamic energy by `gatewright.sim.energy`'s figures for the LFE5U-85F: transitions of nets between cells and
+inside them, registers in every clock, multiplier blocks in every clock. LeNet-5's data; its {taps:,} taps at
+what one takes here. Without operands' nets, memories, the clock's network and static power.
+Ratios depend far less on the figures than absolute values do.
+
+"""
+
 UNITS = """## The whole matrix-vector unit
 
 What the compiler makes of the trained layer: stream in, weights in block RAM, lanes, accumulators, width
