@@ -18,7 +18,7 @@ from ..errors import GatewrightError, InputError
 from ..hw.design import Design
 from ..hw.folding import fold
 from ..hw.layers import layers
-from . import arm, describe, hardware, verify
+from . import arm, describe, hardware, modelled, verify
 from .data import Data, load_data, random_data
 from .options import ARM, STAGES, Options
 from .output import MARK, keep_logs, staged_folder
@@ -46,6 +46,8 @@ class Job:
     sha256: str = ""
     arm: object = None
     reference: object = None
+    cycles: object = None
+    pictures: dict = field(default_factory=dict)
     timing: object = None
     synthesis: object = None
     routed: object = None
@@ -154,6 +156,8 @@ def _rtl_stage(job: Job) -> None:
             hardware.link_overhead(job.board),
             job.options.multipliers,
         )
+    with job.stage("clocks", "working out the clock of every beat"):
+        modelled.model_clocks(job)
     with job.stage("rtl", f"writing RTL: {job.design.interval} clocks a frame"):
         hardware.write_rtl(job)
 
@@ -200,6 +204,9 @@ def wanted_interval(options: Options, clock_mhz: float, command: str = "compile"
 
 
 def passed(report: dict) -> bool:
-    """Whether every executor agreed and timing, where known, was met."""
+    """Whether every executor agreed, the cycle model's clocks were simulation's where that has run, and
+    timing, where known, was met."""
     agree = all(e["equal"] == e["inputs"] for e in report["executors"])
-    return agree and (report["timing"] is None or report["timing"]["met"])
+    model = report.get("cycle_model")
+    exact = not model or model["frames"] == model["frames_equal"]
+    return agree and exact and (report["timing"] is None or report["timing"]["met"])

@@ -10,11 +10,10 @@ import numpy as np
 
 from ..compiler.ir.graph import Graph, Node
 from ..compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
-from ..hw.buffering import latency
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
 from ..report import render, write
-from . import arm
+from . import arm, modelled
 from .data import output_decoding
 
 if TYPE_CHECKING:
@@ -27,12 +26,8 @@ _WEIGHTED = MatMul | Conv2d | AdderMatMul | AdderConv2d
 
 def report(job: Job) -> dict:
     """The report of what ``job`` has reached; parts of later stages are null or empty."""
-    design, timing = job.design, job.timing
-    interval = measured = None
-    if design:
-        measured = timing is not None and timing.interval_clocks is not None
-        interval = timing.interval_clocks if measured else design.interval
-    clock = job.clock_mhz
+    design, clock, rates = job.design, job.clock_mhz, modelled.clocks(job)
+    interval = rates["interval_clocks"]
     return {
         "schema": SCHEMA,
         "model": {
@@ -43,16 +38,14 @@ def report(job: Job) -> dict:
         "board": board(job.board),
         "stage": job.options.until,
         "clock_mhz": clock,
-        "interval_clocks": interval,
-        "interval_source": ("measured" if measured else "estimated") if design else None,
-        "latency_clocks": _latency(design, timing),
-        "latency_source": ("measured" if timing else "estimated") if design else None,
+        **rates,
         "frames_per_second": clock * 1e6 / interval if interval else None,
         "resources": resources(job) if design else None,
         "clocks": clocks(design) if design else [],
         "timing": route_timing(job),
         "executors": job.executors,
         "output": output(job.graph),
+        **modelled.report_keys(job),
         "arm": arm.report(job),
         "files": dict(sorted(job.files.items())),
         "tools": used_tools(job),
@@ -126,12 +119,6 @@ def board(b) -> dict:
         "capacity": capacity,
         "processor": {k: v for k, v in asdict(cpu).items() if k != "source"} if cpu else None,
     }
-
-
-def _latency(design: Design | None, timing) -> int | None:
-    if timing:
-        return timing.latency_clocks
-    return latency(design) if design else None
 
 
 def amounts(r: Resources) -> dict[str, float]:

@@ -25,6 +25,7 @@ class Timing:
 
     latency_clocks: int
     interval_clocks: int | None
+    ends: tuple[int, ...] = ()  # of each frame's last output beat, counted from the first input beat
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,12 @@ def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
 
 def _rates(ends: np.ndarray, start: int) -> Timing:
     """Latency and interval from the clock of each frame's last beat and of the first beat in."""
-    latency, frames = int(ends[0]) - start + 1, len(ends)
+    latency, frames, since = int(ends[0]) - start + 1, len(ends), tuple((ends - start).tolist())
     if frames < 4:
-        return Timing(latency, None)
+        return Timing(latency, None, since)
     half = frames // 2
     # The mean of the later half: a frame's own jitter is not the rate that frames can be fed at.
-    return Timing(latency, -(-int(ends[-1] - ends[half]) // (frames - 1 - half)))
+    return Timing(latency, -(-int(ends[-1] - ends[half]) // (frames - 1 - half)), since)
 
 
 def on_device(port: str, baud: int | None, say: Callable[[int], None] | None = None) -> Executor:

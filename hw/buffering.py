@@ -1,4 +1,4 @@
-"""How deep each FIFO must be for a design to keep its interval, and how long a frame then takes.
+"""How deep each FIFO must be for a design to keep its interval.
 
 In steady state every unit works as soon as its inputs are there, and the times of one frame repeat every
 interval. Those times follow from the units alone if no FIFO is ever full; the most that then waits on an
@@ -14,14 +14,12 @@ from .design import Design, Edge, Instance, Port
 from .holding import held_back
 from .timing import (
     LEAST,
-    QUICK_CLOCKS,
     due,
     needed_beats,
     through,
     through_window,
     work_of,
 )
-from .units.fifo import FIFO
 from .units.fork import FORK
 from .units.sliding_window import SLIDING_WINDOW
 from .units.whole_window import WHOLE_WINDOW
@@ -30,34 +28,8 @@ from .units.width_converter import WIDTH_CONVERTER
 
 def depths(design: Design) -> list[int]:
     """Entries of the FIFO on each edge of a design without FIFOs, for its interval without a stall."""
-    entries = _Schedule(design, True).entries
+    entries = _Schedule(design).entries
     return [entries[edge] for edge in design.edges]
-
-
-def latency(design: Design) -> int:
-    """Clocks from the first beat of a frame accepted to its last beat behind the output FIFO."""
-    schedule = _Schedule(_without_fifos(design), False)
-    # Both ends count.
-    return int(schedule.last) + QUICK_CLOCKS - int(schedule.first) + 1
-
-
-def _without_fifos(design: Design) -> Design:
-    """The design with its FIFOs taken out again."""
-    kept = [n for n, i in enumerate(design.instances) if i.unit is not FIFO]
-    new = {old: n for n, old in enumerate(kept)}
-    feeding = {e.sink: e.source for e in design.edges}
-
-    def source_of(sink: Port | None) -> Port | None:
-        source = feeding[sink]
-        while source is not None and source.place not in new:
-            source = feeding[Port(source.place)]
-        return source and Port(new[source.place], source.index)
-
-    sinks = [Port(n, k) for n in kept for k in range(len(design.instances[n].inputs))]
-    edges = [Edge(source_of(s), Port(new[s.place], s.index)) for s in sinks]
-    return Design(
-        design.name, tuple(design.instances[n] for n in kept), (*edges, Edge(source_of(None), None))
-    )
 
 
 class _Schedule:
@@ -65,19 +37,16 @@ class _Schedule:
 
     Attributes:
         entries: of the FIFO on each edge.
-        first, last: clocks in which the frame's first beat comes and its last one leaves the last unit.
     """
 
-    def __init__(self, design: Design, evenly: bool):
+    def __init__(self, design: Design):
         self._design, self._interval = design, design.interval
         self._into = {edge.sink: edge for edge in design.edges}
         self._from = {edge.source: edge for edge in design.edges}
         self.entries: dict[Edge, int] = {}
         source = self._just_in_time(self._from[None])
-        if evenly:
-            source = np.maximum(source, np.arange(len(source)) * self._interval // len(source) + source[0])
+        source = np.maximum(source, np.arange(len(source)) * self._interval // len(source) + source[0])
         self._arrivals = {self._from[None]: source}
-        self.first = self._arrivals[self._from[None]][0]
         done: set[int] = set()
         for place, unit in enumerate(design.instances):
             if place in done:
@@ -92,7 +61,6 @@ class _Schedule:
                 self._unit(place)
         # What the first unit cannot take yet waits outside, and what the last gives nobody waits for.
         self.entries |= {self._from[None]: LEAST, self._into[None]: LEAST}
-        self.last = self._arrivals[self._into[None]][-1]
 
     def _just_in_time(self, edge: Edge) -> np.ndarray:
         """When the source's beats must come at the latest for no first unit to wait, a beat a clock; where

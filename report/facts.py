@@ -164,10 +164,8 @@ def _clocks(report: dict) -> list[Check]:
     if equal == frames:
         finding = f"The cycle model tells the clock in which each of {plural(frames, 'frame')} is out."
         return [Check(PASSED, title, finding)]
-    finding = (
-        f"The cycle model is wrong about {plural(frames - equal, 'frame')} of {count(frames)}, and so may "
-    )
-    return [Check(FAILED, title, finding + "the pictures below be. Please report this.")]
+    off = f"The cycle model is wrong about {plural(frames - equal, 'frame')} of {count(frames)}"
+    return [Check(FAILED, title, f"{off}, and so may the pictures below be. Please report this.")]
 
 
 def _agreement(e: dict) -> Check:

@@ -84,19 +84,24 @@ def test_the_report_of_a_simulation(simulated):
     design = json.loads((out / "design.json").read_text())
     assert report["interval_clocks"] == design["interval_clocks"] <= 600
     assert report["frames_per_second"] == pytest.approx(report["clock_mhz"] * 1e6 / report["interval_clocks"])
-    assert set(report["seconds"]) == {"graph", "reference", "fold", "rtl", "simulate"}
+    assert set(report["seconds"]) == {"graph", "reference", "fold", "clocks", "rtl", "simulate"}
     for place in report["files"].values():
         assert (out / place).exists()
 
 
 @pytest.mark.parametrize("interval", [600, 270])
-def test_the_estimated_latency_is_near_the_measured_one(tmp_path, interval):
-    model, clocks = saved(tmp_path, NET), {}
+def test_the_modelled_clocks_are_the_measured_ones(tmp_path, interval):
+    model, reports = saved(tmp_path, NET), {}
     for until in ("rtl", "simulate"):
-        options = Options(until=until, interval=interval, frames=4)
+        options = Options(until=until, interval=interval, frames=8)
         report = compile_model(model, ULX3S, tmp_path / until, options)
-        clocks[report["latency_source"]] = report["latency_clocks"]
-    assert clocks["estimated"] == pytest.approx(clocks["measured"], rel=0.05, abs=4)
+        reports[report["latency_source"]] = report
+        assert report["interval_source"] == report["latency_source"]
+    modelled, measured = reports["modelled"], reports["measured"]
+    for key in ("latency_clocks", "interval_clocks", "timeline", "fifos", "roofline", "energy"):
+        assert modelled[key] == measured[key], key
+    assert modelled["cycle_model"] == measured["cycle_model"] | {"frames": 0, "frames_equal": 0}
+    assert measured["cycle_model"]["frames"] == measured["cycle_model"]["frames_equal"] == 8
 
 
 def test_executors_give_equal_integers_in_the_sources_layout(simulated, tmp_path):
