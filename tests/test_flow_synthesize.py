@@ -180,6 +180,20 @@ def test_a_register_named_after_its_reader_belongs_to_its_writer():
     assert owners(top, flat) == {"ff": "one", "lut": "one", "next": "two", "stray": OTHER}
 
 
+def test_a_register_inside_its_reader_belongs_to_where_it_is_a_register():
+    """The connection's own name is gone, and a net of either end is left."""
+    top = {
+        "cells": {
+            "one": {"type": "writer", "connections": {"m": [5]}, "port_directions": {"m": "output"}},
+            "two": {"type": "reader", "connections": {"s": [5]}, "port_directions": {"s": "input"}},
+        },
+        "netnames": {"wire": {"bits": [5]}},
+    }
+    pins = {"connections": {"D": [11], "Q": [10]}, "port_directions": {"D": "input", "Q": "output"}}
+    names = {"two.deep.x": {"bits": [10]}, "one.deep.data_q": {"bits": [10]}}
+    assert owners(top, {"cells": {"ff": {"type": "FF", **pins}}, "netnames": names}) == {"ff": "one"}
+
+
 @pytest.mark.parametrize("family", ["xc7", "xcup"])
 def test_a_family_has_its_own_form_of_a_module(family, tmp_path):
     """A LUT of two outputs for each bit, unless the portable form is asked for."""

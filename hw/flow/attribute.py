@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 OTHER = "other"
+# How the library's modules name registers.
+_REGISTER = "_q"
 
 # The jump from a cell to those around it is repeated at most so often; deeper logic stays "other".
 _ROUNDS = 200
@@ -72,6 +74,7 @@ def _bit_owners(top: Mapping, flat: Mapping, instances: set[str]) -> dict[int, s
                 source.update((bit, part) for bit in bits if isinstance(bit, int))
     found: dict[int, str] = {}
     inside: dict[int, set[str]] = defaultdict(set)
+    registers: dict[int, set[str]] = defaultdict(set)
     for name, net in flat["netnames"].items():
         if net.get("hide_name"):
             continue
@@ -83,11 +86,15 @@ def _bit_owners(top: Mapping, flat: Mapping, instances: set[str]) -> dict[int, s
         else:
             for bit in net["bits"] if head in instances else ():
                 inside[bit].add(head)
+                if rest.endswith(_REGISTER):
+                    registers[bit].add(head)
             continue
         found.update(
             (bit, source[wire]) for bit, wire in zip(net["bits"], wires, strict=False) if wire in source
         )
     for bit, heads in inside.items():
+        # Of a connection whose own name is gone, the end where it is a register drives it.
+        heads = heads if len(heads) == 1 else registers[bit]
         if len(heads) == 1:
             found.setdefault(bit, *heads)
     return found
