@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ...hw.design import Instance, Port
 from .simulate import Timing
-from .windows import Queue, Window, queues
+from .windows import Queue, Window, distinct, queues
 
 BUSY, STALLED, WAITING, IDLE = range(4)
 
@@ -34,14 +35,20 @@ class Activity:
         """Clocks in each state between ``bounds``, which lie in the window, or a period from its start on;
         int64 (parts, states)."""
         n = np.searchsorted(self.moments, bounds)
-        behind = np.concatenate([[self.window.start], self.moments + 1])
-        gaps = np.diff(behind) - 1
-        whole = np.zeros((len(behind), IDLE + 1), np.int64)
-        whole[1:, BUSY] = 1
-        whole[np.arange(1, len(behind)), self.states[:-1]] += gaps
-        counts = whole.cumsum(axis=0)[n]
-        counts[np.arange(len(n)), self.states[n]] += bounds - behind[n]
+        behind = np.where(n > 0, self.moments[n - 1] + 1, self.window.start)
+        counts = self._sums[n]
+        counts[np.arange(len(n)), self.states[n]] += bounds - behind
         return np.diff(counts, axis=0)
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        """Clocks in each state before the clock behind each moment; none before the window."""
+        sums = np.zeros((len(self.states), IDLE + 1), np.int64)
+        gaps = np.diff(self.moments, prepend=self.window.start - 1) - 1
+        for state in range(IDLE + 1):
+            np.cumsum(np.where(self.states[:-1] == state, gaps, 0), out=sums[1:, state])
+        sums[1:, BUSY] += np.arange(1, len(sums))
+        return sums
 
 
 def activities(timing: Timing, window: Window, found: dict[int, Queue] | None = None) -> dict[int, Activity]:
@@ -68,8 +75,8 @@ def _ports(place: int, instance: Instance, read: dict, written: dict) -> tuple[l
 
 def _activity(window: Window, reads: Sequence[Queue], writes: Sequence[Queue]) -> Activity:
     moves = [queue.seen.popped for queue in reads] + [queue.seen.pushed for queue in writes]
-    moments = np.unique(np.concatenate([window.place(_within(window, times)) for times in moves]))
-    states = np.full(len(moments) + 1, BUSY)
+    moments = distinct(np.concatenate([window.place(_within(window, times)) for times in moves]))
+    states = np.full(len(moments) + 1, BUSY, np.int8)
     for queue in reads:
         times, empty = queue.seen, queue.empty
         at_once = _within(window, times.popped[(times.popped == times.offered) & (empty > 0)])

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...hw.design import Port
 from .handshake import Handshake, handshake
 from .simulate import Timing
-from .windows import ends, entered
+from .windows import distinct, ends, entered
 
 # Changes of all signals that a file has about at most; frames that would bring more are left out.
 MOST = 2_000_000
@@ -94,9 +94,8 @@ def _fifo(name: str, beats: Handshake, per_frame: int, depth: int, end: int) -> 
         yield _runs(name, f"{side}_transfer", 0, times[first], stops, end)
         frames = times[::per_frame]
         yield _signal(name, f"{side}_frame", _FRAME_BITS, 0, frames, np.arange(len(frames)), end)
-    moves = np.concatenate([beats.pushed, beats.popped]) + 1
-    clocks, order = np.unique(moves, return_inverse=True)
-    levels = np.bincount(order, np.repeat([1, -1], len(beats.pushed))).astype(np.int64).cumsum()
+    clocks = distinct(np.concatenate([beats.pushed, beats.popped])) + 1
+    levels = np.searchsorted(beats.pushed, clocks) - np.searchsorted(beats.popped, clocks)
     yield _signal(name, "beats", depth.bit_length(), 0, clocks, levels, end)
 
 

@@ -57,10 +57,9 @@ class Queue:
     def steps(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Ascending clocks from which on the FIFO holds a number of beats, and that number; the first is the
         window's start, the others are those in which it changes until all is out, or in one period."""
-        times = np.concatenate([self.beats.pushed, self.beats.popped]) + 1
-        changes = np.repeat([1, -1], [len(self.beats.pushed), len(self.beats.popped)])
-        clocks, order = np.unique(times, return_inverse=True)
-        levels, before = np.bincount(order, changes).astype(np.int64).cumsum(), 0
+        come, go = self.beats.pushed, self.beats.popped
+        clocks, before = distinct(np.concatenate([come, go])) + 1, 0
+        levels = np.searchsorted(come, clocks) - np.searchsorted(go, clocks)
         if window.period is not None:
             # What beats that are not known of have left is certain only where the last period begins.
             start = self.beats.pushed[self.first]
@@ -94,6 +93,12 @@ def steady_window(timing: Timing) -> Window | None:
     start = int(entrance[cycle.start, 0]) + max(0, -(-late // cycle.clocks)) * cycle.clocks
     shown = cycle.clocks if cycle.frames <= _SHOWN else cycle.clocks * _SHOWN // cycle.frames
     return Window(start, start + shown, cycle.clocks)
+
+
+def distinct(clocks: np.ndarray) -> np.ndarray:
+    """The clocks in ascending order, each once; they are runs that ascend, for which sorting is fast."""
+    clocks = np.sort(clocks, kind="stable")
+    return clocks[np.concatenate([[True], clocks[1:] > clocks[:-1]])]
 
 
 def ends(design: Design) -> tuple:
