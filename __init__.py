@@ -5,7 +5,9 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Graph": "compiler.ir.graph",
     "Options": "driver.compile",
+    "check_budget": "driver.check",
     "compile_model": "driver.compile",
+    "estimate_model": "driver.estimate",
     "evaluate": "compiler.ir.evaluate",
     "from_brevitas": "compiler.frontends",
     "inspect": "driver.inspection",

@@ -100,16 +100,15 @@ def _measured(cases: Sequence[Case], jobs: int | None) -> list[Outcome]:
     """The outcome of each case, in their order."""
     jobs = min(len(cases), jobs or len(os.sched_getaffinity(0)))
     if jobs == 1:
-        return [measure(case) for case in cases]
+        return measured(cases)
     # A server that has imported everything starts the others: quick, and without this process's threads.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.estimate"])
-    # Large models take longest, so they come first.
-    order = sorted(range(len(cases)), key=lambda n: (-_size(cases[n].file), n))
+    groups = shared_out(cases, jobs)
     with ProcessPoolExecutor(jobs, context) as pool:
-        running = {n: pool.submit(measure, cases[n]) for n in order}
+        running = [pool.submit(measured, [cases[n] for n in group]) for group in groups]
         try:
-            return [running[n].result() for n in range(len(cases))]
+            found = [future.result() for future in running]
         except BrokenProcessPool:
             raise ToolError(
                 "check: a process must live until its case is done, but one was ended, perhaps for want of "
@@ -120,6 +119,32 @@ def _measured(cases: Sequence[Case], jobs: int | None) -> list[Outcome]:
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+    outcomes = {
+        n: o for group, own in zip(groups, found, strict=True) for n, o in zip(group, own, strict=True)
+    }
+    return [outcomes[n] for n in range(len(cases))]
+
+
+def shared_out(cases: Sequence[Case], jobs: int) -> list[list[int]]:
+    """Which cases one process does after the other, large models first.
+
+    A model's boards stay together, since half of the work on it is the same for all of them, unless there are
+    fewer models than processes.
+    """
+    models: dict[Path, list[int]] = {}
+    for n, case in enumerate(cases):
+        models.setdefault(case.file, []).append(n)
+    groups = sorted(models.values(), key=lambda own: -_size(cases[own[0]].file))
+    while len(groups) < min(jobs, len(cases)):
+        most = max(range(len(groups)), key=lambda g: len(groups[g]))
+        own = groups[most]
+        groups[most : most + 1] = [own[: len(own) // 2], own[len(own) // 2 :]]
+    return groups
+
+
+def measured(cases: Sequence[Case]) -> list[Outcome]:
+    """Estimate some cases, one after the other."""
+    return [measure(case) for case in cases]
 
 
 def measure(case: Case) -> Outcome:

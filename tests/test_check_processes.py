@@ -11,6 +11,8 @@ import pytest
 from check_calls import EASY, budget, called, folder, model, result
 from driver_models import PYNQ, ULX3S
 from gatewright.__main__ import main
+from gatewright.driver.budget import read_budget
+from gatewright.driver.check import shared_out
 from gatewright.report.formats import CHECK
 
 __all__ = ["folder"]
@@ -26,6 +28,16 @@ def test_any_number_of_processes_gives_the_same_bytes(folder):
     )
     told = [CHECK.text(result(folder, code=2, jobs=jobs)) for jobs in (1, 2, 1)]
     assert told[0] == told[1] == told[2]
+
+
+def test_boards_of_a_model_stay_together_as_long_as_all_have_work(folder):
+    many = [(ULX3S, EASY), (PYNQ, EASY), (ULX3S, "target = 'fpga'")]
+    budget(folder, model("small", "vector.onnx", *many[:2]), model("large", "image.onnx", *many[:2]))
+    cases = read_budget("gatewright.toml").cases
+    assert shared_out(cases, 2) == [[2, 3], [0, 1]]
+    assert shared_out(cases, 1) == [[2, 3], [0, 1]]
+    assert shared_out(cases, 3) == [[2], [3], [0, 1]]
+    assert shared_out(cases, 9) == [[2], [3], [0], [1]]
 
 
 _WATCH = """
