@@ -54,12 +54,14 @@ module gw_lane_digit #(
                 end else begin : g_one_bit
                     assign digit = {(d == 0) & w[i*W_BITS], w[i*W_BITS]};
                 end
+                // Of a choice with 0 in it Yosys makes resets of the highest bits, a net for each lane.
                 if (d == 0) begin : g_signed
-                    assign term = digit[1] ? (digit[0] ? ~once : ~{once[M_BITS-2:0], 1'b0})
-                                           : (digit[0] ? once : {M_BITS{1'b0}});
+                    assign term = {M_BITS{digit[1]}} ^ ({M_BITS{digit[0]}} & once
+                        | {M_BITS{digit[1] & !digit[0]}} & {once[M_BITS-2:0], 1'b0});
                 end else begin : g_unsigned
-                    assign term = digit[1] ? (digit[0] ? x3[i*M_BITS +: M_BITS] : {once[M_BITS-2:0], 1'b0})
-                                           : (digit[0] ? once : {M_BITS{1'b0}});
+                    assign term = {M_BITS{digit[1] & digit[0]}} & x3[i*M_BITS +: M_BITS]
+                        | {M_BITS{digit[1] & !digit[0]}} & {once[M_BITS-2:0], 1'b0}
+                        | {M_BITS{!digit[1] & digit[0]}} & once;
                 end
                 always @(posedge clk) begin
                     if (ce) begin
