@@ -12,6 +12,8 @@ from .words import clean, count, duration, figure, kib, shape, share
 
 _NAME = 26
 _LABELS = {**dict(KINDS), "fmax": "clock"}
+# How far such estimates were from synthesis, on designs that they were not fitted to.
+_ERRORS = {"median": "median error", "worst": "worst error", "exact": "designs exactly right"}
 _FMAX = {"likely": "within reach", "open": "may be within reach", "unlikely": "hardly within reach"}
 
 
@@ -57,16 +59,17 @@ def _hardware(content: dict) -> list[tuple[str, str]]:
     return [
         ("Rate", f"{figure(content['frames_per_second'])} frames/s, a frame every {count(every)} clocks"),
         ("Latency", latency),
-        ("Clock", f"{figure(mhz)} MHz{_reach(fpga['fmax'])}"),
+        ("Clock", f"{figure(mhz)} MHz{_reach(fpga['fmax'], fpga['errors'].get('fmax', {}))}"),
         ("FIFOs", _fifos(fpga["fifos"])),
     ]
 
 
-def _reach(fmax: dict | None) -> str:
+def _reach(fmax: dict | None, errors: dict) -> str:
     if fmax is None:
         return "; how fast it can be clocked is not known for this family"
     band = f"{figure(fmax['low'])} to {figure(fmax['high'])}"
-    return f", {_FMAX[fmax['met']]}: {figure(fmax['mhz'])} MHz expected, {band} in 4 of 5 designs"
+    off = f"; median error {share(errors['median'])}" if "median" in errors else ""
+    return f", {_FMAX[fmax['met']]}: {figure(fmax['mhz'])} MHz expected, {band} in 4 of 5 designs{off}"
 
 
 def _fifos(fifos: list[dict]) -> str:
@@ -118,11 +121,11 @@ def _resources(content: dict, speak: Speaker) -> Table:
     table.add_row(
         speak.text("share of the board"), *[speak.text("-" if p is None else share(p)) for p in parts]
     )
-    for label in ("median", "worst"):
-        errors = [content["fpga"]["errors"].get(k, {}).get(label) for k, _ in KINDS]
+    for key, label in _ERRORS.items():
+        errors = [content["fpga"]["errors"].get(k, {}).get(key) for k, _ in KINDS]
         if any(e is not None for e in errors):
             cells = [speak.text("-" if e is None else share(e)) for e in errors]
-            table.add_row(speak.text(f"{label} error of these"), *cells)
+            table.add_row(speak.text(label), *cells)
     return table
 
 

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from cli_calls import NET, refused
 from driver_models import ICEBREAKER, PYNQ, TANG, ULX3S, outputs, saved, source_frames
@@ -15,6 +16,7 @@ from gatewright.driver.compile import Options, compile_model
 from gatewright.driver.estimate import estimate_model
 from gatewright.driver.run import run_folder
 from gatewright.errors import InputError
+from gatewright.report.estimate_terminal import show_estimate
 from gatewright.report.formats import ESTIMATE
 
 PI = "raspberrypi_4b"
@@ -108,6 +110,33 @@ def test_a_table_for_people(model, capsys):
     assert told.out.rstrip().endswith("It fits.")
     assert main(called(model, "--quiet")) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_how_far_estimates_are_off_is_printed(model, capsys):
+    content = estimate_model(model, ULX3S)
+    content["fpga"]["errors"] = {
+        "lut": {"median": 0.031, "worst": 0.12}, "ff": {"median": 0.01, "worst": 0.05},
+        "bram": {"exact": 1}, "fmax": {"median": 0.07},
+    }  # fmt: skip
+    content["fpga"]["fmax"] = {"mhz": 90.0, "low": 80.0, "high": 101.0, "source": "a fit", "met": "likely"}
+    show_estimate(content, Console(width=160))
+    told = {line.split("  ")[0].strip(): line for line in capsys.readouterr().out.splitlines()}
+    assert told["median error"].split()[2:] == ["3.1", "%", "1", "%", "-", "-"]
+    assert told["worst error"].split()[2:] == ["12", "%", "5", "%", "-", "-"]
+    assert told["designs exactly right"].split()[3:] == ["-", "-", "100", "%", "-"]
+    clock = "50 MHz, within reach: 90 MHz expected, 80 to 101 in 4 of 5 designs; median error 7 %"
+    assert told["Clock"].split(None, 1)[1].rstrip() == clock
+
+
+def test_names_are_no_markup(model, capsys):
+    """A model's name may look like rich's markup or move a terminal's cursor."""
+    content = estimate_model(model, ULX3S)
+    content["model"]["name"] = "[red]x\x1b[2J"
+    content["fpga"]["resources"]["units"][0]["layer"] = "[/bold]\x07"
+    show_estimate(content, Console(width=160))
+    told = capsys.readouterr().out
+    assert "[red]x\\x1b[2J on" in told
+    assert "[/bold]\\x07" in told
 
 
 def wide(folder):
