@@ -12,7 +12,8 @@ from check_calls import EASY, budget, called, folder, model, result
 from driver_models import PYNQ, ULX3S
 from gatewright.__main__ import main
 from gatewright.driver.budget import read_budget
-from gatewright.driver.check import shared_out
+from gatewright.driver.check import _measured, shared_out
+from gatewright.errors import ToolError
 from gatewright.report.formats import CHECK
 
 __all__ = ["folder"]
@@ -40,6 +41,26 @@ def test_boards_of_a_model_stay_together_as_long_as_all_have_work(folder):
     assert shared_out(cases, 9) == [[2], [3], [0], [1]]
 
 
+class _Deadly:
+    """A case that ends the process which it comes to."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_process_that_was_ended(folder):
+    message = (
+        r"^check: a process must live until its case is done, but one was ended, perhaps for want of "
+        r"memory\. Check with --jobs 1\.$"
+    )
+    cases = [_Deadly(folder / name) for name in ("image.onnx", "vector.onnx")]
+    with pytest.raises(ToolError, match=message):
+        _measured(cases, 2)
+
+
 _WATCH = """
 import os, sys
 LOG = os.environ["STARTED_LOG"]
@@ -57,12 +78,13 @@ sys.addaudithook(hook)
 @pytest.mark.parametrize("command", ["check", "estimate"])
 def test_no_tool_is_started(folder, command):
     """Every process that is started, by whatever process, and every import of a tool."""
-    check_budget_once = folder / "watch"
-    check_budget_once.mkdir()
-    (check_budget_once / "sitecustomize.py").write_text(_WATCH)
+    watch = folder / "watch"
+    watch.mkdir()
+    (watch / "sitecustomize.py").write_text(_WATCH)
     budget(folder, model("image", "image.onnx", (ULX3S, EASY), (PYNQ, EASY)))
     arguments = {"check": ["check", "--jobs", "2"], "estimate": ["estimate", "image.onnx", "--board", ULX3S]}
-    env = {**os.environ, "PYTHONPATH": str(check_budget_once), "STARTED_LOG": str(folder / "started")}
+    path = os.pathsep.join(filter(None, [str(watch), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "PYTHONPATH": path, "STARTED_LOG": str(folder / "started")}
     subprocess.run([sys.executable, "-c", "import os; os.system('true')"], env=env, check=True)
     assert "true" in (folder / "started").read_text()
     (folder / "started").write_text("")
