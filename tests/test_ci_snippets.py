@@ -97,6 +97,19 @@ def test_the_action_is_one():
         assert re.fullmatch(r"\$\{\{ steps\.check\.outputs\.(json|junit|markdown) \}\}", output["value"])
 
 
+def test_the_actions_cache_is_named_by_what_is_installed(machine):
+    """An input that wants to be a line of its own stays within the name."""
+    keys = []
+    for version in ("", "1.0", "1.0\nkey=mine"):
+        done = step("Name the cache", machine, version=version)
+        assert done.returncode == 0, done.stderr
+        lines = (machine / "output").read_text().splitlines()
+        assert re.fullmatch(r"key=[0-9a-f]{16}-[0-9a-f]{16}", lines[-1])
+        keys.append(lines[-1])
+        assert len(lines) == len(keys)
+    assert len(set(keys)) == 3
+
+
 def test_the_action_installs_its_own_checkout(machine):
     done = step("Install gatewright", machine)
     assert done.returncode == 0, done.stderr
