@@ -49,11 +49,10 @@ def roofline(design: Design, graph: Graph, interval: float, clock_mhz: float | N
     rows = [
         _layer(nodes[layer], own, bits[layer])
         for layer, own in units.items()
-        if layer in nodes and operations(nodes[layer])
+        if layer and layer in nodes and operations(nodes[layer])
     ]
-    slowest = max((max_clocks(row) for row in rows), default=0)
     for row in rows:
-        row["bottleneck"] = max_clocks(row) == slowest
+        row["bottleneck"] = _most(row) == design.interval
     total = sum(operations(node) for node in nodes.values())
     return {
         "interval_clocks": round(float(interval), 3),
@@ -68,7 +67,7 @@ def operations(node: Node) -> int:
     return 2 * work.macs + work.adds + work.compares
 
 
-def max_clocks(row: dict) -> int:
+def _most(row: dict) -> int:
     """Clocks a frame of what bounds a layer."""
     return max(row[f"{kind}_clocks"] or 0 for kind in (COMPUTE, MEMORY, STREAM))
 

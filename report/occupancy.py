@@ -51,16 +51,10 @@ def _table(shown: list[dict]) -> Markup:
 
 def _over_time(fifos: list[dict], windows: list[tuple[str, dict]]) -> Markup:
     titles = {"first": "First frame", "steady": "Frames that repeat"}
-    rows = [
-        [
-            join(
-                name(fifo["name"]),
-                element("small", plural(fifo["depth"], "entry").replace("entrys", "entries")),
-            )
-        ]
-        + [_strip(fifo, fifo[key], window, titles[key]) for key, window in windows]
-        for fifo in fifos
-    ]
+    rows = []
+    for fifo in fifos:
+        first = join(name(fifo["name"], 30), element("small", f"{count(fifo['depth'])} entries"))
+        rows.append([first, *(_strip(fifo, fifo[key], window, titles[key]) for key, window in windows)])
     heads = [(titles[key], "when") for key, _ in windows]
     return table("Beats in the deepest FIFOs over time", ["FIFO", *heads], rows, class_="timeline")
 

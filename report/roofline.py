@@ -4,13 +4,17 @@ import math
 
 from .bars import color
 from .markup import Markup, element, join, name, table
+from .timeline import legend
 from .words import clean, figure
 
 _NUMBER = "number"
 _EXTRA = "number extra"
-BOUNDS = {"compute": "its lanes", "memory": "its buffer", "stream": "its streams"}
+BOUNDS = {"compute": "lanes", "memory": "buffer", "stream": "streams"}
+# Numbers of points that are nearer than so many percent, across and upward, stand together.
+_NEAR, _LOW = (5, 6), 88
 # Room around the points, in decades.
 _MARGIN = 0.25
+_HIGHER = 1.1  # roofs that are nearer are not told apart from what a layer does
 
 
 def roofline_section(report: dict) -> Markup | None:
@@ -30,6 +34,7 @@ def roofline_section(report: dict) -> Markup | None:
         element("h2", "Roofline"),
         element("p", note + whole, class_="note"),
         _chart(roofline),
+        _key(_limiting(roofline["layers"])),
         _table(roofline),
     )
 
@@ -82,9 +87,8 @@ def _chart(roofline: dict) -> Markup:
     layers, interval = roofline["layers"], roofline["interval_clocks"]
     plane = _Plane(layers, interval)
     parts = [*_grid(plane), *_limits(plane, layers, interval)]
-    taken: list[tuple[float, float]] = []
-    for n, layer in sorted(enumerate(layers), key=lambda item: not item[1]["bottleneck"]):
-        parts.append(_point(plane, n, layer, interval, taken))
+    parts += [_point(plane, n, layer, interval) for n, layer in enumerate(layers)]
+    parts += _numbers(plane, layers, interval)
     label = (
         f"Operations a clock of {len(layers)} layers against their operations per bit; "
         "the table below has the numbers"
@@ -130,52 +134,77 @@ def _powers(low: float, high: float) -> list[float]:
 
 def _limits(plane: _Plane, layers: list[dict], interval: float) -> list[Markup]:
     """The roofs of a layer that limits the rate: its lanes' level, and the slope of its streams."""
-    layer = next((layer for layer in layers if layer["bottleneck"]), None)
-    if layer is None:
+    found = _limiting(layers)
+    if found is None:
         return []
-    roofs, parts = _roofs(layer), []
+    layer, parts = layers[found], []
+    roofs = _roofs(layer)
     for kind in ("compute", "memory"):
         if kind in roofs and plane.bottom < math.log10(roofs[kind]) < plane.top:
             y = plane.y(roofs[kind])
-            text = element(
-                "title", f"{clean(layer['name'])}: roof of {BOUNDS[kind]}, {figure(roofs[kind])} a clock"
-            )
-            parts.append(element("g", text, _line((0, y, 100, y), f"roof {kind}")))
+            parts.append(_line((0, y, 100, y), f"roof {kind}"))
     ends = plane.diagonal(layer["bits"] / layer["stream_clocks"]) if layer["bits"] else None
-    if ends:
-        text = element("title", f"{clean(layer['name'])}: roof of its streams")
-        parts.append(element("g", text, _line(ends, "roof stream")))
-    return parts
+    return [*parts, _line(ends, "roof stream")] if ends else parts
 
 
-def _point(plane: _Plane, n: int, layer: dict, interval: float, taken: list) -> Markup:
-    """A layer's dot, the line up to its roof, and its number where there is room for it."""
+def _limiting(layers: list[dict]) -> int | None:
+    """Of the layers that limit the rate the one that does most; None without any."""
+    limits = [n for n, layer in enumerate(layers) if layer["bottleneck"]]
+    return max(limits, key=lambda n: layers[n]["operations"], default=None)
+
+
+def _key(found: int | None) -> Markup | None:
+    """What the lines across the chart are."""
+    if found is None:
+        return None
+    whose = f"roof of layer {found + 1}, which limits the rate: "
+    entries = zip(("compute", "memory", "stream"), (whose + "its lanes", "buffer", "streams"), strict=True)
+    return legend([(f"stroke {kind}", text) for kind, text in entries])
+
+
+def _point(plane: _Plane, n: int, layer: dict, interval: float) -> Markup:
+    """A layer's dot and the line up to its roof."""
     rate, roof = layer["operations"] / interval, min(_roofs(layer).values())
     x, y, top = plane.x(_intensity(layer)), plane.y(rate), plane.y(max(roof, rate))
     more = ", limits the rate" if layer["bottleneck"] else ""
     title = (
         f"{n + 1}. {clean(layer['name'])}: {figure(rate)} operations a clock of {figure(roof)}, "
-        f"bound by {BOUNDS[layer['bound']]}{more}"
+        f"bound by its {BOUNDS[layer['bound']]}{more}"
     )
     class_ = color(n, True)
-    parts = [
-        element("title", title),
-        _line((x, y, x, top), f"reach {class_}"),
-        _line((x, top, x, top), "cap"),
-    ]
+    parts = [element("title", title)]
+    if roof > _HIGHER * rate:
+        parts += [_line((x, y, x, top), "reach"), _line((x, top, x, top), "cap")]
     radius = 7 if layer["bottleneck"] else 4.5
     parts.append(element("circle", cx=_percent(x), cy=_percent(y), r=str(radius), class_=class_))
-    if all(abs(x - a) > 6 or abs(y - b) > 6 for a, b in taken):
-        parts.append(element("text", str(n + 1), x=_percent(x), y=_percent(y), dy="20", class_="point-text"))
-        taken.append((x, y))
     return element("g", *parts)
+
+
+def _numbers(plane: _Plane, layers: list[dict], interval: float) -> list[Markup]:
+    """The layers' numbers, those of points that are near each other together."""
+    groups: list[tuple[float, float, list[int]]] = []
+    for n, layer in enumerate(layers):
+        x, y = plane.x(_intensity(layer)), plane.y(layer["operations"] / interval)
+        near = [g for g in groups if abs(g[0] - x) < _NEAR[0] and abs(g[1] - y) < _NEAR[1]]
+        if near:
+            near[0][2].append(n + 1)
+        else:
+            groups.append((x, y, [n + 1]))
+    return [
+        element(
+            "text", ", ".join(map(str, numbers)), x=_percent(x), y=_percent(y),
+            # Beside the lowest ones, below which there is no room.
+            **({"dx": "16", "dy": "5"} if y > _LOW else {"dy": "20"}), class_="point-text",
+        )
+        for x, y, numbers in groups
+    ]  # fmt: skip
 
 
 def _table(roofline: dict) -> Markup:
     rows = []
     for n, layer in enumerate(roofline["layers"]):
         chip = element("span", str(n + 1), class_=f"chip {color(n, True)}")
-        mark = join(" ", element("b", "limits the rate", class_="mark")) if layer["bottleneck"] else None
+        mark = join(" ", element("b", "slowest", class_="mark")) if layer["bottleneck"] else None
         label = element("span", name(layer["name"]), mark, element("small", name(layer["op"])))
         roofs = _roofs(layer)
         rows.append(

@@ -160,9 +160,15 @@ def _check_counts(report: dict) -> None:
     """No comparison may agree more often than it was made."""
     for i, e in enumerate(report["executors"]):
         for part, whole in (("equal", "inputs"), ("values_equal", "values")):
-            if e[part] > e[whole]:
-                where = _where(("executors", i, part))
-                raise InputError(f"{where}: must be at most {whole}, {e[whole]}, not {e[part]}. {_HINT}")
+            _check_part(("executors", i, part), e[part], whole, e[whole])
+    model = report.get("cycle_model")
+    if model:
+        _check_part(("cycle_model", "frames_equal"), model["frames_equal"], "frames", model["frames"])
+
+
+def _check_part(where: tuple, part: int, whole: str, most: int) -> None:
+    if part > most:
+        raise InputError(f"{_where(where)}: must be at most {whole}, {most}, not {part}. {_HINT}")
 
 
 def _check_ranges(report: dict) -> None:

@@ -45,15 +45,12 @@ def legend(entries: list[tuple[str, str]]) -> Markup:
 
 
 def _extent(window: dict, clock_mhz: float | None) -> Markup:
-    clocks = f"clock {count(window['start'])} and {count(window['clocks'])} on"
-    time = " ".join(duration(window["clocks"], clock_mhz)) if clock_mhz else None
-    return element("small", join(clocks, time, between=", "))
+    time = f", {' '.join(duration(window['clocks'], clock_mhz))}" if clock_mhz else ""
+    return element("small", f"{count(window['clocks'])} clocks{time}")
 
 
 def _unit(unit: dict) -> Markup:
-    layer = [name(unit["layer"], 28)] if unit["layer"] else []
-    small = element("small", join(*layer, name(unit["module"]), between=" · "))
-    return element("span", element("span", name(unit["name"])), small, class_="unit")
+    return element("span", name(unit["name"], 30), element("small", name(unit["module"], 30)))
 
 
 def _strip(unit: dict, row: dict | None, window: dict, title: str) -> Markup:

@@ -2,6 +2,8 @@
 
 import copy
 
+from report_pictures import pictures
+
 LAYERS = [
     ("conv0", "conv2d", "[-1143..1143][28, 28, 16]", 112896),
     ("act0", "threshold", "[0..15][28, 28, 16]", 0),
@@ -87,6 +89,7 @@ def full() -> dict:
         "timing": {"asked_mhz": 50.0, "fmax_mhz": 61.24, "met": True, "critical_path": list(PATH)},
         "executors": executors(),
         "output": {"shape": [1], "range": [0, 9, 1], "scale": [], "offset": []},
+        **pictures(UNITS, LAYERS),
         "files": {"bitstream": "digits.bit", "verilog": "rtl/digits.v", "page": "report.html"},
         "tools": {"gatewright": "0.1.0", "yosys": "0.70", "nextpnr-ecp5": "0.11.1", "verilator": "5.48"},
         "seconds": {"graph": 1.42, "rtl": 0.31, "simulate": 48.9, "synthesize": 131.0, "bitstream": 309.7},
@@ -190,6 +193,11 @@ def hostile(name: str) -> dict:
         entry |= {"name": name, "op": name, "type": name}
     for entry in (*report["resources"]["units"], *report["clocks"]):
         entry |= {"name": name, "module": name, "layer": name}
+    for entry in (*report["timeline"]["units"], *report["fifos"], *report["roofline"]["layers"]):
+        entry |= {key: name for key in ("name", "module", "layer", "op") if key in entry}
+    for entry in report["energy"]["layers"]:
+        entry["name"] = name
+    report["energy"]["source"] = name
     for entry in report["executors"]:
         entry |= {"name": name, "against": name, "note": name}
     report["timing"]["critical_path"] = [name] * 3

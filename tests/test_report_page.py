@@ -131,7 +131,7 @@ def test_text_has_contrast():
     for colors in (light, dark):
         assert {p: r for p in pairs if (r := contrast(colors[p[0]], colors[p[1]])) < 4.5} == {}
         assert {
-            b: r for b in ("fill", "calm", "slow") if (r := contrast(colors[b], colors["card"])) < 3
+            b: r for b in ("fill", "calm", "slow", "wait") if (r := contrast(colors[b], colors["card"])) < 3
         } == {}
 
 
