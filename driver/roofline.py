@@ -53,7 +53,7 @@ def roofline(design: Design, graph: Graph, interval: float, clock_mhz: float | N
     ]
     for row in rows:
         row["bottleneck"] = _most(row) == design.interval
-    total = sum(operations(node) for node in nodes.values())
+    total = sum(operations(node) for node in graph.nodes())
     return {
         "interval_clocks": round(float(interval), 3),
         "operations_per_second": round(total / float(interval) * clock_mhz * 1e6) if clock_mhz else None,
