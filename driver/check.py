@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import GatewrightError, ToolError
+from . import pool
 from .baseline import Baseline, read_baseline
 from .budget import Budget, Case, read_budget
 from .estimate import Model, estimated, read_model
@@ -101,12 +101,9 @@ def _measured(cases: Sequence[Case], jobs: int | None) -> list[Outcome]:
     jobs = min(len(cases), jobs or len(os.sched_getaffinity(0)))
     if jobs == 1:
         return measured(cases)
-    # A server that has imported everything starts the others: quick, and without this process's threads.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.estimate"])
     groups = shared_out(cases, jobs)
-    with ProcessPoolExecutor(jobs, context) as pool:
-        running = [pool.submit(measured, [cases[n] for n in group]) for group in groups]
+    with ProcessPoolExecutor(jobs, pool.context()) as workers:
+        running = [workers.submit(measured, [cases[n] for n in group]) for group in groups]
         try:
             found = [future.result() for future in running]
         except BrokenProcessPool:
@@ -115,9 +112,8 @@ def _measured(cases: Sequence[Case], jobs: int | None) -> list[Outcome]:
                 "memory. Check with --jobs 1."
             ) from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
+            workers.shutdown(wait=False, cancel_futures=True)
+            pool.end_all()
             raise
     outcomes = {
         n: o for group, own in zip(groups, found, strict=True) for n, o in zip(group, own, strict=True)

@@ -93,6 +93,10 @@ def add_check(commands) -> None:
 
 
 def _check(args) -> int:
+    if args.jobs != 1:
+        from .pool import prepare
+
+        prepare()
     from .check_files import check_and_write
 
     wanted = {kind: getattr(args, kind) for kind in ("json", "junit", "markdown")}
