@@ -26,12 +26,11 @@ from .data import Data, load_data, output_decoding, random_data
 from .estimate_rows import fifos, resources
 from .fitting import Fitting, fitting
 from .hardware import made_clock
+from .modelled import frames_of
 from .options import ARM, Options
 from .verify import accuracy
 
 SCHEMA = "gatewright-estimate/1"
-# Frames in which times should have begun to repeat; those after cost nothing.
-_FRAMES = 256
 # Frames whose activity energy is estimated from.
 _ACTIVE = 16
 
@@ -136,7 +135,7 @@ def _hardware(made: Estimated, say: Callable[[str], None]) -> Estimated:
     say(f"folding for {board.title}")
     found = fitting(made.graph, board, interval, options.multipliers)
     say("working out the clock of every beat")
-    timing = simulate(found.design, _FRAMES)
+    timing = simulate(found.design, frames_of(found.design))
     every = timing.interval or Fraction(found.design.interval)
     content["fpga"] = {
         "fits": found.fits,

@@ -208,6 +208,7 @@ def test_page_trace_and_waves(model, tmp_path, capsys):
     page = files["html"].read_text("utf-8")
     assert "gatewright report · estimated" in page
     assert "gatewright estimate --json" in page
+    assert "clocks, modelled" in page
     assert "<script" not in page
     fpga = estimate_model(model, ULX3S, Options(interval=600))["fpga"]
     events = json.loads(files["json"].read_text("utf-8"))["traceEvents"]
