@@ -102,6 +102,7 @@ def test_json_alone_on_stdout_and_progress_on_stderr(capsys, tmp_path):
         "importing",
         "running",
         "folding",
+        "working",
         "writing",
     ]
 
