@@ -1,11 +1,13 @@
 """An estimate in the terminal."""
 
+from collections.abc import Callable
+
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .facts import KINDS, by_layer
+from .facts import KINDS, by_layer, filling
 from .formats import ESTIMATE
 from .terminal import Speaker
 from .words import clean, count, duration, figure, kib, shape, share
@@ -104,29 +106,40 @@ def _energy(content: dict) -> str:
 
 
 def _resources(content: dict, speak: Speaker) -> Table:
+    """By layer: what it takes of the board and, where that is known, what switching in it takes."""
     resources, capacity = content["fpga"]["resources"], content["board"]["capacity"]
+    switching = _switching(content["energy"])
     table = speak.table
     table.add_column("Resources, estimated", no_wrap=True)
-    for _, label in KINDS:
+    for label in [label for _, label in KINDS] + ["nJ/frame"] * bool(switching):
         table.add_column(label, justify="right", no_wrap=True)
+
+    def row(label: Text, amounts: dict, shown: Callable[[float], str], nj: float | None = None) -> None:
+        cells = ["-" if amounts.get(k) is None else shown(amounts[k]) for k, _ in KINDS]
+        table.add_row(label, *map(speak.text, [*cells, "" if nj is None else figure(nj)]))
+
     for layer in by_layer(resources):
-        table.add_row(
-            speak.name(layer.label, _NAME), *[speak.text(count(layer.amounts[k])) for k, _ in KINDS]
-        )
+        nj = switching.get(layer.label if layer.named else "")
+        row(speak.name(layer.label, _NAME), layer.amounts, count, nj)
     table.add_section()
-    rows = (("whole design", resources["total"]), ("board", capacity))
-    for label, given in rows:
-        table.add_row(speak.text(label), *[speak.text(count(given[k])) for k, _ in KINDS])
-    parts = [resources["share"][k] for k, _ in KINDS]
-    table.add_row(
-        speak.text("share of the board"), *[speak.text("-" if p is None else share(p)) for p in parts]
-    )
+    row(speak.text("whole design"), resources["total"], count, sum(switching.values()) if switching else None)
+    row(speak.text("board"), capacity, count)
+    row(speak.text("share of the board"), resources["share"], share)
+    if filled := filling(resources):
+        table.add_row(speak.text("block bits in use"), "", "", speak.text(filled), "")
     for key, label in _ERRORS.items():
-        errors = [content["fpga"]["errors"].get(k, {}).get(key) for k, _ in KINDS]
-        if any(e is not None for e in errors):
-            cells = [speak.text("-" if e is None else share(e)) for e in errors]
-            table.add_row(speak.text(label), *cells)
+        errors = {kind: stated[key] for kind, stated in content["fpga"]["errors"].items() if key in stated}
+        if any(kind in errors for kind, _ in KINDS):
+            row(speak.text(label), errors, share)
     return table
+
+
+def _switching(energy: dict | None) -> dict[str, float]:
+    """Dynamic nJ of a frame by layer; what is of none is under an empty name, as is the clock's own."""
+    found: dict[str, float] = {}
+    for unit in energy["units"] if energy else []:
+        found[unit["layer"]] = found.get(unit["layer"], 0.0) + unit["dynamic_nj"]
+    return found
 
 
 def _verdict(content: dict, speak: Speaker) -> Text:

@@ -18,6 +18,7 @@ from gatewright.driver.run import run_folder
 from gatewright.errors import InputError
 from gatewright.report.estimate_terminal import show_estimate
 from gatewright.report.formats import ESTIMATE
+from gatewright.report.words import figure
 
 PI = "raspberrypi_4b"
 
@@ -126,6 +127,21 @@ def test_how_far_estimates_are_off_is_printed(model, capsys):
     assert told["designs exactly right"].split()[3:] == ["-", "-", "100", "%", "-"]
     clock = "50 MHz, within reach: 90 MHz expected, 80 to 101 in 4 of 5 designs; median error 7 %"
     assert told["Clock"].split(None, 1)[1].rstrip() == clock
+
+
+def test_switching_by_layer_adds_up(model, capsys):
+    content = estimate_model(model, ULX3S)
+    show_estimate(content, Console(width=160))
+    lines = capsys.readouterr().out.splitlines()
+    (head,) = [n for n, line in enumerate(lines) if line.rstrip().endswith("nJ/frame")]
+    (whole,) = [line for line in lines if line.strip().startswith("whole design")]
+    assert whole.split()[-1] == figure(content["energy"]["dynamic_uj"] * 1000)
+    layers = [line for line in lines[head + 2 :] if line.strip()]
+    layers = layers[: next(n for n, line in enumerate(layers) if "whole design" in line)]
+    told = sum(float(line.split()[-1].replace(",", "")) for line in layers)
+    assert told == pytest.approx(content["energy"]["dynamic_uj"] * 1000, rel=1e-3)
+    blocks = content["fpga"]["resources"]["block_memory"]
+    assert any("block bits in use" in line for line in lines) == bool(blocks)
 
 
 def test_names_are_no_markup(model, capsys):
