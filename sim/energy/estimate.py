@@ -75,7 +75,7 @@ def estimate(
     """Power and energy of ``design``, which ``graph`` was made into, on ``board``.
 
     Args:
-        frames: integers of the graph's input, shape (N, *input.type.shape), at least one; the first few count.
+        frames: integers of the graph's input, shape (N, *input.type.shape), N > 0; the first few count.
         timing: of the design, for the clocks that a frame takes.
         clock_mhz: default the board's.
 

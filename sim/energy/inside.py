@@ -11,7 +11,7 @@ import numpy as np
 
 from ...hw.design import Instance
 from ...hw.units.fabric import LUT6
-from . import inside_computing, inside_matrices, inside_moving
+from . import inside_activation, inside_computing, inside_matrices, inside_moving
 from .tally import Tally
 
 MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
@@ -30,12 +30,12 @@ MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "gw_matrix_vector_fed": inside_matrices.matrix_vector,
         "gw_max_pool": inside_computing.max_pool,
         "gw_pad": inside_moving.pad,
-        "gw_requantize": inside_computing.requantize,
-        "gw_requantize_fed": inside_computing.requantize,
+        "gw_requantize": inside_activation.requantize,
+        "gw_requantize_fed": inside_activation.requantize,
         "gw_slice": inside_moving.slice_,
         "gw_sliding_window": inside_moving.sliding_window,
         "gw_sum_pool": inside_computing.sum_pool,
-        "gw_threshold": inside_computing.threshold,
+        "gw_threshold": inside_activation.threshold,
         "gw_whole_window": inside_moving.whole_window,
         "gw_width_converter": inside_moving.width_converter,
     }
@@ -60,8 +60,9 @@ class Activity:
         return self.register + self.local + self.logic
 
 
-def kind_of(instance: Instance) -> str:
-    """Which coefficients a unit has: its module's, by lane, and whether its weights are constants."""
+def kind_of(instance: Instance, family: str) -> str:
+    """Which coefficients a unit has: its module's, by lane, and whether its weights are constants; ``6``
+    before it where LUTs have six inputs."""
     module = instance.unit.module.removesuffix("_fed")
     lane = f":{instance.p.LANE}" if "LANE" in instance.params else ""
     if module == "gw_matrix_vector":
@@ -69,7 +70,9 @@ def kind_of(instance: Instance) -> str:
         lane += ":constant" if p.MW == p.SIMD and p.MH == p.PE and p.GROUPS == 1 else ""
     if module == "gw_fifo":
         lane = ":few" if instance.p.DEPTH < 4 else ":many"
-    return module + lane
+    if module == "gw_width_converter":
+        lane = ":down" if instance.p.IN > instance.p.OUT else ":up"
+    return ("6:" if family in LUT6 else "") + module + lane
 
 
 @cache
@@ -100,14 +103,14 @@ def activity(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> A
         tally = structure(instance, cut, family)
         for name in found:
             found[name] += getattr(tally, name) * pieces / total
-    return calibrated(kind_of(instance), found)
+    return calibrated(kind_of(instance, family), found)
 
 
 def calibrated(kind: str, found: Mapping[str, float]) -> Activity:
     """The structure's transitions with the coefficients of netlists; units that none were measured of have
     those of any."""
     known = coefficients()
-    own = known.get(kind) or known.get(kind.partition(":")[0]) or known["any"]
+    own = known.get(kind) or known.get(kind.removeprefix("6:")) or known["any"]
     parts = {name: own[name][0] * found[name] + own[name][1] * found["steps"] for name in CLASSES}
     return Activity(**parts)
 

@@ -43,13 +43,24 @@ def matrix_vector(t: Tally, unit: Instance, x: np.ndarray) -> None:
     order = np.arange(len(codes)) % len(words)
     _buffer(t, codes, p.X_BITS, slots, folds, p.LANE == LANE_DIGITS)
     _rom(t, words.reshape(len(words), -1), order, p.W_BITS, p.ROM_STYLE)
-    t.steps += len(codes) * (2 + clog2(len(words)) / 8)
+    _sequence(t, len(codes), slots, len(words), 1 + (p.LANE == LANE_DIGITS), unit.latency - slots)
     rows = np.arange(min(p.PE, _MOST_ROWS))
-    share = Tally(t.six)
+    share = Tally(t.six, merges=len(words) == 1)
     w = as_weights(words[:, rows], p)[order]
     start = biases(unit).reshape(-1, p.PE)[:, rows]
     _rows(share, as_elements(codes, p)[:, None], w, start, slots, p)
     _add(t, share, p.PE / len(rows))
+
+
+def _sequence(t: Tally, beats: int, slots: int, words: int, late: int, flags: int) -> None:
+    """Counters of slots and of the ROM's words, that address ``late`` clocks later, and marks of the first
+    and the last slot, which so many registers carry."""
+    t.counted(beats, slots)
+    t.counted(beats, words)
+    t.kept(np.arange(beats) % words, clog2(words), late)
+    if slots > 1:
+        t.register += 4 * flags * beats / slots
+    t.steps += beats
 
 
 def _add(t: Tally, share: Tally, times: float) -> None:
@@ -78,15 +89,15 @@ def _rom(t: Tally, words: np.ndarray, order: np.ndarray, bits: int, style: int) 
     """gw_rom with two registers, read in ``order``; the first is a block RAM's own, or behind LUTs."""
     if len(words) == 1:
         return
-    read = words[order]
     if style == 1:
-        t.kept(t.wired(read, bits), bits)
+        t.kept(t.wired(words[order], bits), bits)
     else:
-        t.kept(t.made(read, bits), bits)
+        address = np.broadcast_to(order[:, None], (len(order), words.shape[1]))
+        t.kept(t.table(words.T, address, bits), bits)
 
 
 def _rows(t: Tally, x: np.ndarray, w: np.ndarray, start: np.ndarray, slots: int, p: SimpleNamespace) -> None:
-    """Lanes and accumulators of some rows: x (clocks, 1, SIMD), w (clocks, rows, SIMD), start values by word and row."""
+    """Lanes, accumulators of some rows: x (clocks, 1, SIMD), w (clocks, rows, SIMD), start (words, rows)."""
     sums, carry = ROWS[p.LANE](t, x, w, p)
     if p.LANE in COUNTING and not p.TOP_BIT:
         sums = 2 * sums
@@ -117,7 +128,12 @@ def depthwise(t: Tally, unit: Instance, x: np.ndarray) -> None:
     words = fields(unit.memories["WEIGHTS"]().words, lanes, p.W_BITS)
     order = np.arange(len(x)) % len(words)
     _rom(t, words, order, p.W_BITS, p.ROM_STYLE)
-    t.steps += len(x) * 4
+    t.counted(len(x), len(words))
+    t.counted(len(x), folds)
+    t.counted(len(x) // folds, p.TAPS)
+    if folds >= 5 and p.TAPS > 1:
+        t.counted(2 * len(x), folds)
+    t.steps += len(x)
     values, w, start = depthwise_operands(unit, x)
     beats = np.repeat(values.reshape(-1, p.PE), p.K, axis=1).reshape(-1, lanes, 1)
     weights = w.reshape(-1, lanes, 1)[order]
@@ -132,11 +148,14 @@ def depthwise(t: Tally, unit: Instance, x: np.ndarray) -> None:
         [np.broadcast_to(start.reshape(folds, lanes), reached[:, :1].shape), reached[:, :-1]], 1
     )
     flat = (-1, lanes)
-    t.added(base.reshape(flat) & mask(p.ACC_BITS), products & mask(p.ACC_BITS), p.ACC_BITS)
+    sums = t.chain(base.reshape(flat) & mask(p.ACC_BITS), products & mask(p.ACC_BITS), p.ACC_BITS)
     if p.TAPS > 1:
+        t.wired(t.kept(sums, p.ACC_BITS), p.ACC_BITS)
         t.register += (1 if folds >= 5 else folds) * flips(reached.reshape(flat), p.ACC_BITS)
         if not t.six:
             t.logic += flips(base.reshape(flat), p.ACC_BITS)
+    else:
+        t.made(sums, p.ACC_BITS)
     if p.HAS_BIAS and folds > 1:
         t.kept(start.reshape(folds, lanes)[np.arange(len(x)) % folds], p.ACC_BITS, 2)
 
@@ -156,7 +175,9 @@ def matrix_product(t: Tally, unit: Instance, a: np.ndarray, b: np.ndarray) -> No
     words = b.reshape(-1, slots, p.SIMD, folds, p.PE).transpose(0, 3, 1, 4, 2)
     read = np.broadcast_to(words[:, None], (len(words), p.M, *words.shape[1:])).reshape(-1, p.PE, p.SIMD)
     t.kept(t.wired(read, p.B_BITS), p.B_BITS, 3 if p.LANE == LANE_DIGITS else 2)
-    t.steps += len(codes) * 4 + len(b) * 4
+    _sequence(t, len(codes), slots, slots * folds, 1, unit.latency - p.K * folds - slots)
+    t.counted(2 * len(b), slots * folds)
+    t.steps += len(b)
     own = SimpleNamespace(
         LANE=p.LANE, X_BITS=lane_bits(p.A_BITS, p.A_KIND, False), X_SIGNED=int(p.A_KIND != UNSIGNED),
         W_BITS=lane_bits(p.B_BITS, p.B_KIND, True),

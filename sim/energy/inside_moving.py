@@ -3,14 +3,16 @@
 Each function takes the tally, the instance and the codes of its inputs (beats, lanes), and adds what moves.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...hw.design import Instance
 from ...hw.units.ram import clog2
-from ...hw.units.sliding_window import ring_beats
-from .moving import gathered, joined, padded, windows
+from .moving import gather_order, gathered, joined, padded, windows
 from .tally import Tally
-from .words import flips
+from .window_control import control
+from .words import flips, mask
 
 
 def fifo(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -23,8 +25,9 @@ def fifo(t: Tally, unit: Instance, x: np.ndarray) -> None:
         t.local += (depth - 1) * moved
     else:
         t.register += 2 * moved
-        t.local += moved
-    t.steps += len(x) * (1 if depth < 4 else 4)
+    if depth >= 4:
+        t.counted(2 * len(x), depth - 2)
+    t.steps += len(x)
 
 
 def fork(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -38,8 +41,10 @@ def width_converter(t: Tally, unit: Instance, x: np.ndarray) -> None:
     p, stream = unit.p, unit.input
     bits = stream.element.bits
     if p.IN <= p.OUT:
-        t.register += p.OUT // p.IN * flips(x, bits)
-        t.steps += len(x)
+        ratio = p.OUT // p.IN
+        t.register += ratio * flips(x, bits) + 2 * len(x) / ratio
+        t.counted(len(x), ratio)
+        t.steps += len(x) / ratio
         return
     ratio, lanes = p.IN // p.OUT, unit.output.lanes
     parts = x.reshape(len(x), ratio, lanes)
@@ -49,20 +54,31 @@ def width_converter(t: Tally, unit: Instance, x: np.ndarray) -> None:
     held = held.reshape(-1, ratio * lanes)
     t.kept(held[:, -lanes:], bits)
     t.made(held[:, :-lanes], bits)
-    t.steps += len(held)
+    t.counted(len(held), ratio)
+    t.steps += len(x)
 
 
 def gather(t: Tally, unit: Instance, x: np.ndarray) -> None:
     """gw_gather: a RAM's read register and one more; five loops and two addresses."""
     out = gathered(unit, x)[0]
+    p = unit.p
     t.register += 2 * flips(out, unit.output.element.bits)
-    t.steps += (len(out) + len(x)) * (2 + clog2(2 * unit.p.IN) / 4)
+    t.counted(len(x), p.IN)
+    t.counted(len(x), 2 * p.IN)
+    _nested(t, len(out), [getattr(p, f"N{k}") for k in range(5)])
+    order = gather_order(p)
+    blocks = len(x) // p.IN
+    addresses = (np.arange(blocks)[:, None] % 2 * p.IN + order).reshape(-1)
+    t.made(addresses, clog2(2 * p.IN))
+    t.chain(addresses[:-1], np.diff(addresses) & mask(clog2(2 * p.IN)), clog2(2 * p.IN))
+    t.steps += len(out)
 
 
 def slice_(t: Tally, unit: Instance, x: np.ndarray) -> None:
     """gw_slice: a register that takes all beats."""
     t.kept(x, unit.input.element.bits)
-    t.steps += len(x) * 2
+    _nested(t, len(x), [getattr(unit.p, f"N{k}") for k in range(3)])
+    t.steps += len(x)
 
 
 def pad(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -71,14 +87,25 @@ def pad(t: Tally, unit: Instance, x: np.ndarray) -> None:
     out = padded(unit, x)[0]
     t.kept(x, bits)
     t.made(out, bits)
-    t.steps += len(out) * 2
+    p = unit.p
+    _nested(
+        t, len(out), [sum(getattr(p, f"{name}{k}") for name in ("BEFORE", "N", "AFTER")) for k in range(3)]
+    )
+    t.steps += len(out)
 
 
 def concat(t: Tally, unit: Instance, *parts: np.ndarray) -> None:
     """gw_concat: a multiplexer and a register."""
     out = joined(unit, *parts)[0]
     t.made(out, unit.output.element.bits)
-    t.steps += len(out) * 2
+    p = unit.p
+    turns = [(len(part) / getattr(p, f"B{k}"), getattr(p, f"B{k}")) for k, part in enumerate(parts)]
+    for times, beats in turns:
+        t.counted(times * beats, beats)
+    steps = sum(times for times, _ in turns)
+    t.counted(steps, p.N)
+    t.register += 2 * steps
+    t.steps += steps
 
 
 def sliding_window(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -87,9 +114,7 @@ def sliding_window(t: Tally, unit: Instance, x: np.ndarray) -> None:
     out = windows(unit, x)[0]
     t.kept(out, p.BITS)
     t.made(out, p.BITS)
-    chunks = p.C // p.SIMD
-    reach = ring_beats(p) + (p.H + p.PT + p.PB + 1) * p.W * chunks + (p.PL + p.PR + 1) * chunks
-    t.steps += len(out) * (clog2(reach + 1) + clog2(ring_beats(p))) + len(x) * 2
+    control(t, p, len(x), len(out))
 
 
 def whole_window(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -99,4 +124,15 @@ def whole_window(t: Tally, unit: Instance, x: np.ndarray) -> None:
     span = p.DW * (p.KW - 1) + 1
     moved = flips(x, bits)
     t.register += moved * (p.KH * span + (p.KH - 1))
-    t.steps += len(x) * (2 + clog2(max(p.DH * p.W, 2)) / 4)
+    _nested(t, len(x), [p.W, p.H])
+    if p.KH > 1 and p.DH * p.W > 1:
+        t.counted(len(x), p.DH * p.W)
+        t.counted(len(x), p.DH * p.W)
+    t.steps += len(x)
+
+
+def _nested(t: Tally, steps: int, counts: Sequence[int]) -> None:
+    """Counters of nested loops, the innermost first."""
+    for count in counts:
+        t.counted(steps, count)
+        steps //= count

@@ -55,22 +55,20 @@ def digits(t: Tally, x: np.ndarray, w: np.ndarray, p: SimpleNamespace) -> Sums:
     """gw_lane_digit: for each two bits of a weight a row of multiples of x and its tree, then their sum."""
     count, simd = (p.W_BITS + 1) // 2, x.shape[-1]
     lowest, m_bits = 2 - p.W_BITS % 2, p.X_BITS + 2
-    value, carry = np.zeros(w.shape[:2], np.int64), 0
-    for d in range(count):
-        own = lowest if d == count - 1 else 2
-        code = w >> max(p.W_BITS - 2 * (d + 1), 0) & mask(own)
-        if d == 0:
-            if own == 1:
-                code = code * 3
-            high, low = code >> 1, code & 1
-            terms = t.made(np.where(high, np.where(low, ~x, ~(2 * x)), np.where(low, x, 0)), m_bits)
-            value, carry = t.tree(terms, m_bits, t.kept(high, 1))
-            continue
-        terms = t.made(code * x, m_bits)
-        if own == 2:  # of five inputs
-            _below_wide(t, code, x, m_bits)
-        part, _ = t.tree(terms, m_bits)
-        s_bits = m_bits + clog2(simd)
+    code = [
+        w >> max(p.W_BITS - 2 * (d + 1), 0) & (3 if d < count - 1 else mask(lowest)) for d in range(count)
+    ]
+    if count == 1 and lowest == 1:
+        code[0] = code[0] * 3
+    high, low = code[0] >> 1, code[0] & 1
+    terms = [np.where(high, np.where(low, ~x, ~(2 * x)), np.where(low, x, 0)), *(c * x for c in code[1:])]
+    t.made(np.concatenate(terms, axis=-1), m_bits)
+    value, carry = t.tree(terms[0], m_bits, t.kept(high, 1))
+    s_bits = m_bits + clog2(simd)
+    for d in range(1, count):
+        if d < count - 1 or lowest == 2:  # of five inputs
+            _below_wide(t, code[d], x, m_bits)
+        part, _ = t.tree(terms[d], m_bits)
         t.kept(part, s_bits, d - 1)
         shift, h_bits = lowest if d == count - 1 else 2, s_bits + 2 * (d - 1)
         above = t.added(value, part >> shift, h_bits, carry)

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...hw.units.ram import clog2
 from .words import carry_flips, flips
+
+# ROMs of so few words have equal columns in numbers.
+_FEW_WORDS = 8
 
 
 @dataclass
@@ -13,16 +17,17 @@ class Tally:
 
     Attributes:
         six: whether LUTs have six inputs and adders are LUTs under a carry chain (Xilinx).
+        merges: whether words have equal bits in numbers, as where weights are constants: of equal registers
+            synthesis keeps one.
         register: of outputs of registers.
         local: of nets inside a logic cell: a LUT's output that only the register beside it reads, a carry, a
             LUT below a wide multiplexer.
         logic: of other outputs of LUTs, and of multipliers.
         steps: clocks in which the unit's own control moved, times the bits that move with it.
-        reads: for each memory by name: clocks in which it was read or written.
-        products: clocks in which its multipliers had operands.
     """
 
     six: bool = False
+    merges: bool = False
     register: float = 0
     local: float = 0
     logic: float = 0
@@ -30,15 +35,51 @@ class Tally:
 
     def kept(self, codes: np.ndarray, bits: int, clocks: int = 1) -> np.ndarray:
         """Words that pass through so many registers, one after the other."""
-        self.register += clocks * flips(codes, bits)
+        self.register += clocks * (self.once(codes, bits) if self.merges and bits else flips(codes, bits))
         return codes
+
+    def once(self, codes: np.ndarray, bits: int) -> int:
+        """Changes of words of which equal bits are one register: synthesis keeps one of equals."""
+        planes = (codes.reshape(len(codes), -1, 1) >> np.arange(bits) & 1).astype(np.uint8)
+        columns = np.packbits(planes.reshape(len(codes), -1), axis=0).T
+        _, places = np.unique(columns, axis=0, return_index=True)
+        return flips(planes.reshape(len(codes), -1)[:, places].astype(np.int64), 1)
 
     def made(self, codes: np.ndarray, bits: int) -> np.ndarray:
         """Words that a LUT a bit makes for a register."""
-        moved = flips(codes, bits)
+        moved = self.once(codes, bits) if self.merges else flips(codes, bits)
         self.register += moved
         self.local += moved
         return codes
+
+    def counted(self, steps: float, count: int) -> None:
+        """gw_counter: so many steps of a counter of ``count`` values."""
+        values = np.arange(count)
+        moved = int(np.bitwise_count(values ^ (values + 1) % count).sum()) * steps / count
+        self.register += moved
+        self.local += moved
+
+    def table(self, words: np.ndarray, address: np.ndarray, bits: int) -> np.ndarray:
+        """A ROM in LUTs with a register: what is read, and behind the first LUTs, of four address bits, what
+        the others choose from, a bit at a time.
+
+        Args:
+            words: (lanes, words), each lane's own ROM.
+            address: (clocks, lanes).
+        """
+        lanes, count = np.arange(len(words)), words.shape[1]
+        for low in range(4, clog2(count)):
+            size = 1 << low
+            spare = -count % size
+            parts = np.pad(words, ((0, 0), (0, spare))).reshape(len(words), -1, size)
+            self.wired(
+                parts[lanes[:, None], np.arange(parts.shape[1]), address[:, :, None] & (size - 1)], bits
+            )
+        read = words[lanes, address]
+        moved = self.once(read, bits) if count <= _FEW_WORDS else flips(read, bits)
+        self.register += moved
+        self.local += moved
+        return read
 
     def wired(self, codes: np.ndarray, bits: int) -> np.ndarray:
         """Words on wires between LUTs."""
