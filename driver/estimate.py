@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 from ..boards import load as load_board
@@ -92,7 +93,7 @@ def estimated(
     board = board if isinstance(board, Board) else load_board(board)
     options = (options or Options()).completed(board, "estimate")
     graph = model.graph
-    data = load_data(options.data, graph, options.frames) if options.data else random_data(graph, _ACTIVE)
+    data, right = _given(model, options.data, options.frames)
     content = {
         "schema": SCHEMA,
         "model": {"file": model.file.name, "sha256": model.sha256, **describe.model(graph)},
@@ -109,7 +110,7 @@ def estimated(
         "frames_per_second": None,
         "latency_us": None,
         "energy": None,
-        "accuracy": _accuracy(graph, data),
+        "accuracy": right,
         "fpga": None,
         "arm": None,
     }
@@ -120,12 +121,16 @@ def estimated(
     return _hardware(made, say)
 
 
-def _accuracy(graph: Graph, data: Data) -> dict | None:
-    """The integer graph on labelled frames."""
+@lru_cache(maxsize=1)
+def _given(model: Model, path: Path | None, frames: int | None) -> tuple[Data, dict | None]:
+    """Frames, and how the integer graph does on labelled ones: the same on all boards of a model."""
+    graph = model.graph
+    data = load_data(path, graph, frames) if path else random_data(graph, _ACTIVE)
     if data.labels is None:
-        return None
+        return data, None
     floats = output_decoding(graph).apply(evaluate(graph, data.frames)[0])
-    return {"share": accuracy(floats, data.labels), "frames": len(data.frames), "data": data.origin}
+    right = {"share": accuracy(floats, data.labels), "frames": len(data.frames), "data": data.origin}
+    return data, right
 
 
 def _hardware(made: Estimated, say: Callable[[str], None]) -> Estimated:

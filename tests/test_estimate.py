@@ -10,8 +10,10 @@ from rich.console import Console
 from cli_calls import NET, refused
 from driver_models import ICEBREAKER, PYNQ, TANG, ULX3S, outputs, saved, source_frames
 from gatewright.__main__ import main
+from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import MatMul
+from gatewright.driver import estimate
 from gatewright.driver.compile import Options, compile_model
 from gatewright.driver.estimate import estimate_model
 from gatewright.driver.run import run_folder
@@ -187,6 +189,24 @@ def test_accuracy_from_labels(model, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["accuracy"] == {"share": 0.75, "frames": 40, "data": "set.npz"}
     assert main(called(model, "--data", tmp_path / "set.npz", "--frames", 10)) == 0
     assert "0 % of 10 frames" in capsys.readouterr().out
+
+
+def test_labelled_frames_are_evaluated_once_for_all_boards(model, tmp_path, monkeypatch):
+    x = source_frames(NET, 5)
+    np.savez(tmp_path / "set.npz", inputs=x, labels=np.zeros(5, int))
+    calls = []
+    monkeypatch.setattr(estimate, "evaluate", lambda *a: calls.append(a) or evaluate(*a))
+    read = estimate.read_model(model)
+    shares = [
+        estimate.estimated(read, board, Options(data=tmp_path / "set.npz")).content["accuracy"]
+        for board in (ULX3S, PYNQ)
+    ]
+    assert shares[0] == shares[1]
+    assert len(calls) == 1
+    np.savez(tmp_path / "set.npz", inputs=x[:3], labels=np.zeros(3, int))
+    # A model that is read anew sees its data anew.
+    again = estimate_model(model, ULX3S, Options(data=tmp_path / "set.npz"))
+    assert again["accuracy"]["frames"] == 3
 
 
 @pytest.mark.parametrize(
