@@ -11,9 +11,10 @@ _NUMBER = "number"
 _EXTRA = "number extra"
 BOUNDS = {"compute": "lanes", "memory": "buffer", "stream": "streams"}
 # Numbers of points that are nearer than so many percent, across and upward, stand together.
-_NEAR, _LOW = (5, 6), 88
-# Room around the points, in decades.
-_MARGIN = 0.25
+_NEAR = (5, 6)
+# Room around the points, for their numbers too: a part of the axis, and decades at least.
+_MARGIN, _LEAST = 0.14, 0.25
+_CLIPPED = 90  # percent from where on a number at the axis would be cut off
 _HIGHER = 1.1  # roofs that are nearer are not told apart from what a layer does
 
 
@@ -75,7 +76,8 @@ class _Plane:
 
 def _decades(values: list[float]) -> tuple[float, float]:
     low, high = math.log10(min(values)), math.log10(max(values))
-    return low - _MARGIN, high + _MARGIN
+    room = max(_MARGIN * (high - low), _LEAST)
+    return low - room, high + room
 
 
 def _intensity(layer: dict) -> float:
@@ -113,9 +115,9 @@ def _grid(plane: _Plane) -> list[Markup]:
     for power in _powers(plane.left, plane.right):
         x = plane.x(power)
         parts.append(_line((x, 0, x, 100), "grid"))
-        parts.append(
-            element("text", figure(power), x=_percent(x), y="100%", dx="4", dy="-5", class_="tick-text")
-        )
+        if x < _CLIPPED:
+            text = {"x": _percent(x), "y": "100%", "dx": "4", "dy": "-5"}
+            parts.append(element("text", figure(power), **text, class_="tick-text"))
     for power in _powers(plane.bottom, plane.top):
         y = plane.y(power)
         parts.append(_line((0, y, 100, y), "grid"))
@@ -192,9 +194,7 @@ def _numbers(plane: _Plane, layers: list[dict], interval: float) -> list[Markup]
             groups.append((x, y, [n + 1]))
     return [
         element(
-            "text", ", ".join(map(str, numbers)), x=_percent(x), y=_percent(y),
-            # Beside the lowest ones, below which there is no room.
-            **({"dx": "16", "dy": "5"} if y > _LOW else {"dy": "20"}), class_="point-text",
+            "text", ", ".join(map(str, numbers)), x=_percent(x), y=_percent(y), dy="20", class_="point-text"
         )
         for x, y, numbers in groups
     ]  # fmt: skip
