@@ -13,7 +13,10 @@ from . import __version__
 from .driver.commands import add_check, add_estimate
 from .errors import GatewrightError
 
-_STAGES = "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify"
+_STAGES = (
+    "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify; "
+    "for HLS graph, hls, csim"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -94,6 +97,10 @@ def _add_compile(commands) -> None:
     p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
     p.add_argument("--multipliers", metavar="KIND", help="FPGA: products in lut or dsp only (default: any)")
     p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+    p.add_argument("--via", metavar="WAY", help="hls: a project of hls4ml for AMD's Vitis HLS, not RTL")
+    p.add_argument(
+        "--hls-config", type=Path, metavar="FILE", help="hls: hls4ml's YAML (IOType, ...)"
+    )
     p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
     p.add_argument("--cross", default="zig", metavar="CC", help="ARM: cross compiler, zig or gcc (from PATH)")
@@ -128,7 +135,7 @@ def _add_run(commands) -> None:
         "--on",
         default="reference",
         metavar="EXECUTOR",
-        help="reference, onnxruntime, rtl, icarus, cycle, arm or device",
+        help="reference, onnxruntime, rtl, icarus, cycle, arm, hls or device",
     )
     p.add_argument("--port", metavar="PORT", help="device: the board's serial port, such as /dev/ttyUSB0")
     p.add_argument("--baud", type=int, metavar="N", help="device: bits per second (default: as compiled)")
@@ -157,7 +164,7 @@ def _add_inspect(commands) -> None:
     p = commands.add_parser("inspect", help="what becomes of each node of a model; what a folder holds")
     p.add_argument("model", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
     p.add_argument("--board", metavar="BOARD", help="also fail where this board does not take a node")
-    p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+    p.add_argument("--target", metavar="TARGET", help="fpga, arm or hls (default: fpga where there is one)")
     p.add_argument("--json", action="store_true", help="print what was found as JSON (docs/inspect.md)")
     p.set_defaults(command=_inspect)
 
@@ -189,6 +196,8 @@ def _compile(args) -> int:
         cross=args.cross,
         tune=args.tune,
         cache=args.cache,
+        via=args.via,
+        hls_config=args.hls_config,
     )
     with _progress(args.quiet) as say:
         report = compile_model(args.model, args.board, args.out, options, say)

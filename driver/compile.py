@@ -18,9 +18,9 @@ from ..errors import GatewrightError, InputError
 from ..hw.design import Design
 from ..hw.folding import fold
 from ..hw.layers import layers
-from . import arm, describe, hardware, modelled, verify
+from . import arm, describe, hardware, hls, modelled, verify
 from .data import Data, load_data, random_data
-from .options import ARM, STAGES, Options
+from .options import ARM, HLS, STAGES, Options
 from .output import MARK, keep_logs, staged_folder
 from .project import Project
 
@@ -94,6 +94,8 @@ def compile_model(
     options = (options or Options()).completed(board)
     if options.target == ARM:
         arm.check_reachable(board, options)
+    elif options.via == HLS:
+        hls.check_reachable(board, options)
     else:
         hardware.check_reachable(board, options.until, options.native)
     with staged_folder(Path(out)) as folder:
@@ -187,6 +189,8 @@ _STAGES = {
     "objects": arm.objects_stage,
     "library": arm.library_stage,
     "verify": arm.verify_stage,
+    "hls": hls.hls_stage,
+    "csim": hls.csim_stage,
 }
 
 

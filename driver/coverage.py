@@ -9,25 +9,31 @@ from ..hw.build import assemble
 from ..hw.layers import layer_alone, layers
 from ..hw.lower import FPGA
 from ..hw.rules.rule import Layer
+from . import hls
 from .arm_coverage import ArmCoverage, arm_coverage
 
 REFERENCE, ONNX, ARM = "reference", "onnx", "arm"
-TARGETS = (REFERENCE, ONNX, FPGA.name, ARM)
+# What tables tell of each node: these, and what was asked for.
+COLUMNS = (REFERENCE, ONNX)
+COLUMNS_OF = {None: (FPGA.name,), FPGA.name: (FPGA.name,), ARM: (FPGA.name, ARM), hls.FOLDER: (hls.FOLDER,)}
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What the FPGA target refuses of a graph, and what the ARM target makes of it where it was asked.
+    """What the FPGA target, or its way through hls4ml, refuses of a graph, and what the ARM target makes of
+    it where it was asked.
 
     Attributes:
         refused: by ``id(node)``, why a node is not taken and what to do.
         faults: what belongs to no node: the graph's inputs, outputs and joins.
         arm: None where only an FPGA is meant.
+        way: what ``refused`` is of, the FPGA target or its way through hls4ml.
     """
 
     refused: dict[int, str]
     faults: tuple[str, ...] = ()
     arm: ArmCoverage | None = None
+    way: str = FPGA.name
 
     def reasons(self, nodes: list[Node]) -> list[str]:
         """Why the target that is meant does not take some of these nodes, each reason once."""
@@ -43,14 +49,20 @@ class Coverage:
         takes = {
             REFERENCE: True,
             ONNX: all(type(n.op) in EXPORT_RULES for n in nodes),
-            FPGA.name: not any(id(n) in self.refused for n in nodes),
+            self.way: not any(id(n) in self.refused for n in nodes),
             ARM: self.arm is not None and not any(id(n) in self.arm.refused for n in nodes),
         }
-        return [t for t in TARGETS if takes[t]]
+        return [t for t, taken in takes.items() if taken]
 
 
-def coverage(graph: Graph, core: str | None = None) -> Coverage:
-    """What the FPGA target, and with a ``core`` the ARM target, makes of each node; nothing is built."""
+def coverage(graph: Graph, core: str | None = None, through_hls: bool = False) -> Coverage:
+    """What the FPGA target, and with a ``core`` the ARM target, makes of each node; nothing is built.
+
+    Args:
+        through_hls: ask the way through hls4ml in the place of our RTL.
+    """
+    if through_hls:
+        return Coverage(*hls.refusals(graph), way=hls.FOLDER)
     fpga = _fpga_coverage(graph)
     if core is None:
         return fpga

@@ -13,8 +13,9 @@ from ..compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
 from ..report import render, write
-from . import arm, modelled
+from . import arm, hls, modelled
 from .data import output_decoding
+from .options import HLS
 
 if TYPE_CHECKING:
     from .compile import Job
@@ -210,4 +211,6 @@ def used_tools(job: Job) -> dict[str, str]:
     """Versions of the tools that the stages reached may have used."""
     if job.arm:
         return arm.used_tools(job)
+    if job.options.via == HLS:
+        return hls.used_tools(job)
     return versions(job.options.native) if job.design else {}

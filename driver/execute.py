@@ -12,7 +12,7 @@ from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.cycle import simulate as cycle
 from ..sim.rtl import Simulation, Trace, compile_rtl
-from .arm_run import count, run_frames
+from . import arm_run, hls_run
 from .device import Statistics, open_device
 from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
@@ -97,8 +97,8 @@ def simulate(
 
 def run_on_arm(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
     """The ARM library's example program under qemu."""
-    values = run_frames(project, graph, frames)
-    counts = count(project, frames[:1]) if len(frames) else None
+    values = arm_run.run_frames(project, graph, frames)
+    counts = arm_run.count(project, frames[:1]) if len(frames) else None
     return Execution(values, instructions=counts.instructions if counts else None)
 
 
@@ -137,6 +137,7 @@ EXECUTORS: Mapping[str, Executor] = {
     "icarus": lambda project, graph, frames: run_rtl(project, graph, frames, "icarus"),
     "cycle": run_cycle,
     "arm": run_on_arm,
+    "hls": lambda project, graph, frames: Execution(hls_run.run_frames(project, graph, frames)),
 }
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from ..boards.schema import Board
 from ..errors import BoardError, InputError
 from ..hw.folding import MULTIPLIERS
-from . import arm
+from . import arm, hls
 
-FPGA, ARM = "fpga", "arm"
+FPGA, ARM, HLS = "fpga", "arm", "hls"
 STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
-STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES}
+STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES, HLS: hls.STAGES}
+_OF_ARM = ("threads", "cross", "tune", "cache")
 # Frames a second, and MHz: no rate outside is meant.
 _SLOWEST, _FASTEST = 1e-6, 1e9
 
@@ -23,10 +24,12 @@ class Options:
 
     Attributes:
         target: "fpga" or "arm"; None takes the FPGA where the board has one.
-        until: the last stage to do, one of STAGES_OF[target]; None does them all.
+        via: FPGA: "hls" goes through hls4ml to the vendor's HLS; None writes RTL.
+        until: the last stage to do, one of STAGES_OF[via or target]; None does them all.
         fps, interval: FPGA: wanted frames per second or clocks per frame; neither asks for the fastest that
             fits.
         clock_mhz: FPGA: None takes the board's default.
+        hls_config: HLS: a configuration file of hls4ml (IOType, ReuseFactor, Strategy, ...).
         multipliers: FPGA: where products are made, "lut" or "dsp"; None leaves it to the board's room.
         threads: ARM: how many share each inference.
         cross: ARM: cross compiler, "zig" or "gcc".
@@ -53,11 +56,18 @@ class Options:
     cross: str = "zig"
     tune: bool = False
     cache: Path | None = None
+    via: str | None = None
+    hls_config: Path | None = None
+
+    @property
+    def way(self) -> str:
+        """Of completed options: by which stages the target is reached, a key of STAGES_OF."""
+        return self.via or self.target
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages to do, of completed options."""
-        stages = STAGES_OF[self.target]
+        stages = STAGES_OF[self.way]
         return stages[: stages.index(self.until) + 1]
 
     def completed(self, board: Board, command: str = "compile") -> Options:
@@ -68,33 +78,37 @@ class Options:
             BoardError: the board has no such target.
         """
         target = self.target or (FPGA if board.part else ARM)
-        if target not in STAGES_OF:
-            raise InputError(f"{command}: --target must be one of {', '.join(STAGES_OF)}, not {target!r}")
+        if target not in (FPGA, ARM):
+            raise InputError(f"{command}: --target must be one of {FPGA}, {ARM}, not {target!r}")
+        if self.via not in (None, HLS):
+            raise InputError(f"{command}: --via must be {HLS}, not {self.via!r}")
         self._check_target(target, command)
         if target == FPGA and board.part is None:
             raise BoardError(f"{command}: {board.name} has a processor only, no FPGA. Use --target arm.")
         if target == ARM and board.processor is None:
             raise BoardError(f"{command}: {board.name} has no processor that is known. Use --target fpga.")
-        done = replace(self, target=target, until=self.until or STAGES_OF[target][-1])
+        done = replace(self, target=target, until=self.until or STAGES_OF[self.via or target][-1])
         done._check(command)
         return done
 
     def _check_target(self, target: str, command: str) -> None:
         """No option of the other target is given."""
         plain = Options()
-        foreign = ("threads", "cross", "tune", "cache")
+        way = f"--via {HLS}" if self.via == HLS and target == FPGA else target
+        foreign = _OF_ARM
         if target == ARM:
-            foreign = ("fps", "interval", "clock_mhz", "seed", "multipliers")
+            foreign = ("fps", "interval", "clock_mhz", "seed", "multipliers", "via", "hls_config")
+        elif self.via == HLS:
+            foreign = (*foreign, "fps", "interval", "seed", "multipliers")
+        else:
+            foreign = (*foreign, "hls_config")
         for option in foreign:
             if getattr(self, option) != getattr(plain, option):
-                flag = option.removesuffix("_mhz")
-                other = FPGA if target == ARM else ARM
-                raise InputError(
-                    f"{command}: --{flag} is for --target {other}, not for {target}. Leave it out."
-                )
+                flag = option.removesuffix("_mhz").replace("_", "-")
+                raise InputError(f"{command}: --{flag} is for {_whose(option)}, not for {way}. Leave it out.")
 
     def _check(self, command: str) -> None:
-        stages = STAGES_OF[self.target]
+        stages = STAGES_OF[self.way]
         if self.until not in stages:
             raise InputError(f"{command}: --until must be one of {', '.join(stages)}, not {self.until!r}")
         if self.multipliers not in (None, *MULTIPLIERS):
@@ -115,3 +129,10 @@ class Options:
             raise InputError(f"{command}: --cache must come with --tune, which keeps its counts there")
         if not 1 <= self.threads <= arm.MAX_THREADS:
             raise InputError(f"{command}: --threads must be 1 to {arm.MAX_THREADS}, not {self.threads}")
+
+
+def _whose(option: str) -> str:
+    """Who takes an option."""
+    if option == "hls_config":
+        return f"--via {HLS}"
+    return f"--target {ARM if option in _OF_ARM else FPGA}"

@@ -76,6 +76,19 @@ class Project:
         """Where synthesis and place-and-route work, with their logs."""
         return self.root / "build"
 
+    def hls(self) -> Path:
+        """The HLS project.
+
+        Raises:
+            InputError: there is none in the folder.
+        """
+        folder = self.root / "hls"
+        if not (folder / "firmware").is_dir():
+            raise InputError(
+                f"run: {self.root} holds no HLS project. Compile for an AMD board with --via hls."
+            )
+        return folder
+
     @property
     def library_file(self) -> Path:
         """What the C library takes and gives."""

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ..compiler.frontends.importer import BLOCKED, CONSTANT, NOT_NEEDED, REFUSED, TAKEN
 from ..report import show
-from .coverage import ARM, TARGETS
+from .coverage import COLUMNS, COLUMNS_OF
 
 _PIPE_COLUMNS = 160
 # What stands for a node that has no layer of its own.
@@ -30,7 +30,7 @@ def print_inspection(found: dict) -> None:
         return
     where = f" on {found['board']['title']}" if found["board"] else ""
     console.print(f"[bold]{escape(found['file'])}[/] ({found['format']}){escape(where)}", highlight=False)
-    targets = [t for t in TARGETS if t != ARM or found["target"] == ARM]
+    targets = [*COLUMNS, *COLUMNS_OF[found["target"]]]
     console.print(_sources(found["nodes"], targets))
     refused = sum(1 for n in found["nodes"] if n["refusals"])
     if refused and not found["board"]:

@@ -16,6 +16,8 @@ STAGES = {
     "objects": "kernels compiled",
     "library": "library built",
     "verify": "library verified",
+    "hls": "HLS project written",
+    "csim": "HLS project simulated in C",
 }
 NO_LAYER = "between layers"
 REST = "outside the units"

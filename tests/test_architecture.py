@@ -21,6 +21,7 @@ FLOORS = {
     "compiler.frontends": 3,
     "quant": 3,
     "compiler.neon": 4,
+    "compiler.hls": 4,
     "hw": 4,
     "sim": 5,
     "driver": 6,
