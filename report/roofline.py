@@ -10,8 +10,8 @@ from .words import clean, figure
 _NUMBER = "number"
 _EXTRA = "number extra"
 BOUNDS = {"compute": "lanes", "memory": "buffer", "stream": "streams"}
-# Numbers of points that are nearer than so many percent, across and upward, stand together.
-_NEAR = (5, 6)
+# Numbers of points that are nearer than so many percent, across and upward, stand together, a few of them.
+_NEAR, _LISTED = (5, 6), 3
 # Room around the points, for their numbers too: a part of the axis, and decades at least.
 _MARGIN, _LEAST = 0.14, 0.25
 _CLIPPED = 90  # percent from where on a number at the axis would be cut off
@@ -193,11 +193,13 @@ def _numbers(plane: _Plane, layers: list[dict], interval: float) -> list[Markup]
         else:
             groups.append((x, y, [n + 1]))
     return [
-        element(
-            "text", ", ".join(map(str, numbers)), x=_percent(x), y=_percent(y), dy="20", class_="point-text"
-        )
+        element("text", _listed(numbers), x=_percent(x), y=_percent(y), dy="20", class_="point-text")
         for x, y, numbers in groups
-    ]  # fmt: skip
+    ]
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:_LISTED])) + ("…" if len(numbers) > _LISTED else "")
 
 
 def _table(roofline: dict) -> Markup:
