@@ -22,7 +22,11 @@ METHOD = """## What is measured
   register behind every adder, as the adder's lanes have. Percentages are against the former unless they say
   Booth; the compiler uses the former.
   Yosys's own multiplier takes 153 LUTs a lane, so ratios against that would overstate the gain.
-- *Multiplier, DSP blocks*: `gw_lane_multiply`, a block and a register for each product.
+- *Multiplier, DSP blocks*: `gw_lane_multiply`, a block and a register for each product. Yosys makes LUTs of
+  products of 4 bits on xc7 all the same.
+- Arrays of 16 bits on xc7 have 4 rows, to keep Yosys's time in minutes.
+- The accumulators' choice between a start and the sum so far is in the adders' own cells for all lanes alike
+  (`gw_choose_add`), and on ECP5 each row has a register of its own that makes it (`gw_copies`).
 - Weights and activations are inputs, so nothing is a constant and nothing is optimised away.
 - xc7 figures are of the array alone. For routing on the LFE5U-85F the array stands between two shift
   registers in place of pins: a bit of each operand is a register of a chain, a bit of each sum is folded into
