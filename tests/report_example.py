@@ -89,11 +89,10 @@ def full() -> dict:
         "timing": {"asked_mhz": 50.0, "fmax_mhz": 61.24, "met": True, "critical_path": list(PATH)},
         "executors": executors(),
         "output": {"shape": [1], "range": [0, 9, 1], "scale": [], "offset": []},
-        **pictures(UNITS, LAYERS),
         "files": {"bitstream": "digits.bit", "verilog": "rtl/digits.v", "page": "report.html"},
         "tools": {"gatewright": "0.1.0", "yosys": "0.70", "nextpnr-ecp5": "0.11.1", "verilator": "5.48"},
         "seconds": {"graph": 1.42, "rtl": 0.31, "simulate": 48.9, "synthesize": 131.0, "bitstream": 309.7},
-    }
+    } | pictures(UNITS, LAYERS)
 
 
 def filled(blocks: float, part: float = 0.25) -> dict | None:
