@@ -40,6 +40,8 @@ _ESTIMATE = """\
 
 How far the estimates are off is told in each (`fpga.errors`), and in [estimates.md](estimates.md) and
 [energy.md](energy.md).
+`--html`, `--trace` and `--vcd` show the same clocks as a page and in Perfetto and GTKWave
+([traces.md](traces.md)).
 Every key below is required unless marked optional.
 """
 
