@@ -12,6 +12,7 @@ import numpy as np
 from ...hw.design import Instance
 from ...hw.units.fabric import LUT6
 from . import inside_activation, inside_computing, inside_matrices, inside_moving
+from .inside_matrices import MOST_ROWS
 from .tally import Tally
 
 MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
@@ -41,8 +42,8 @@ MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
     }
 )
 CLASSES = ("register", "local", "logic")
-# Codes that are gone through of a unit at most, in so many places of the frames.
-_MOST, _PLACES = 60_000, 4
+# Codes that are gone through of a unit at most, in so many places of the frames, of so many clocks at least.
+_MOST, _PLACES, _LEAST_CLOCKS = 100_000, 4, 64
 
 
 @dataclass(frozen=True)
@@ -101,18 +102,29 @@ def activity(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> A
     for start, stop in spans:
         cut = [x[start * len(x) // pieces : stop * len(x) // pieces] for x in inputs]
         tally = structure(instance, cut, family)
+        # Between n clocks' words there are n - 1 changes; the one to what follows is like them.
+        clocks = (stop - start) * instance.unit.interval(instance.p)
         for name in found:
-            found[name] += getattr(tally, name) * pieces / total
+            found[name] += getattr(tally, name) * pieces / total * clocks / max(clocks - 1, 1)
     return calibrated(kind_of(instance, family), found)
 
 
 def calibrated(kind: str, found: Mapping[str, float]) -> Activity:
-    """The structure's transitions with the coefficients of netlists; units that none were measured of have
-    those of any."""
-    known = coefficients()
-    own = known.get(kind) or known.get(kind.removeprefix("6:")) or known["any"]
+    """The structure's transitions with the coefficients of netlists."""
+    own = coefficients()[_known(kind)]
     parts = {name: own[name][0] * found[name] + own[name][1] * found["steps"] for name in CLASSES}
     return Activity(**parts)
+
+
+@cache
+def _known(kind: str) -> str:
+    """The kind whose coefficients stand in for those of one that was not measured: the same on LUTs of four
+    inputs, with weights that are no constants, then of another lane, then those of any unit."""
+    plain = kind.removeprefix("6:")
+    module = plain.partition(":")[0]
+    near = [kind, plain, plain.removesuffix(":constant"), module]
+    near += [other for other in coefficients() if other.partition(":")[0] == module]
+    return next((other for other in near if other in coefficients()), "any")
 
 
 def _pieces(instance: Instance, inputs: Sequence[np.ndarray]) -> int:
@@ -124,14 +136,11 @@ def _pieces(instance: Instance, inputs: Sequence[np.ndarray]) -> int:
 
 def _spans(instance: Instance, pieces: int) -> list[tuple[int, int]]:
     """From which piece to which, so that no more than so many codes are gone through."""
-    cost = instance.unit.interval(instance.p) * max(
-        instance.params.get("PE", 1) * instance.params.get("SIMD", 1),
-        *(s.lanes for s in (*instance.inputs, *instance.outputs)),
-    )
-    cost *= instance.params.get("GROUPS", 1)
-    wanted = max(_PLACES, _MOST // max(cost, 1))
-    if wanted >= pieces:
+    p, interval = instance.params, instance.unit.interval(instance.p)
+    lanes = min(p.get("PE", 1), MOST_ROWS) * p.get("SIMD", 1)
+    cost = interval * max(lanes, *(s.lanes for s in (*instance.inputs, *instance.outputs)))
+    each = max(_MOST // (cost * p.get("GROUPS", 1) * _PLACES), -(-_LEAST_CLOCKS // interval))
+    if each * _PLACES >= pieces:
         return [(0, pieces)]
-    each = wanted // _PLACES
     starts = [n * (pieces - each) // (_PLACES - 1) for n in range(_PLACES)]
     return [(start, start + each) for start in starts]

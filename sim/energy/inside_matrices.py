@@ -25,7 +25,7 @@ from .words import fields, flips, mask
 # As in gw_lane_buffer: up to so many bits are a ring of registers.
 _RING_BITS = 128
 # Rows of lanes that are gone through; the others of a unit move as much on the average.
-_MOST_ROWS = 8
+MOST_ROWS = 8
 
 
 def matrix_vector(t: Tally, unit: Instance, x: np.ndarray) -> None:
@@ -44,7 +44,7 @@ def matrix_vector(t: Tally, unit: Instance, x: np.ndarray) -> None:
     _buffer(t, codes, p.X_BITS, slots, folds, p.LANE == LANE_DIGITS)
     _rom(t, words.reshape(len(words), -1), order, p.W_BITS, p.ROM_STYLE)
     _sequence(t, len(codes), slots, len(words), 1 + (p.LANE == LANE_DIGITS), unit.latency - slots)
-    rows = np.arange(min(p.PE, _MOST_ROWS))
+    rows = np.arange(min(p.PE, MOST_ROWS))
     share = Tally(t.six, merges=len(words) == 1)
     w = as_weights(words[:, rows], p)[order]
     start = biases(unit).reshape(-1, p.PE)[:, rows]
