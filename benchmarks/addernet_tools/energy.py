@@ -16,7 +16,8 @@ def of_board() -> Power | None:
 
 
 def per_tap_pj(case: Case, record: Mapping, data: str, power: Power) -> float | None:
-    """Dynamic pJ of a tap of a counted array, glitches included where it was routed; None if not counted.
+    """Dynamic pJ of a tap of a counted array, glitches included where it was routed; None if not counted,
+    or by earlier sources, which did not tell nets inside cells.
 
     Operands' own nets are not in it, nor is the clock's network before registers.
     """
@@ -24,6 +25,8 @@ def per_tap_pj(case: Case, record: Mapping, data: str, power: Power) -> float | 
     if counted is None:
         return None
     moves = counted["all_nets"] or counted["nets"]
+    if LOCAL not in moves:
+        return None
     pj = (moves[REGISTER] + moves[LOGIC]) * power.net_pj + (moves[LOCAL] + moves[CARRY]) * power.local_pj
     pj += counted["clock_pins"] * power.register_pj + record["mapped"]["dsp"] * power.dsp_pj
     return pj / (case.array.pe * case.array.simd)

@@ -201,6 +201,8 @@ def _energy(records: Mapping[str, dict]) -> str:
         ]
         for case, record in found:
             pj = energy.per_tap_pj(case, record, "LeNet-5", power)
+            if pj is None:
+                continue
             glitches = "yes" if record["toggles"]["LeNet-5"]["all_nets"] else "no"
             change = _against(found, case, lambda c, r: energy.per_tap_pj(c, r, "LeNet-5", power))
             rows.append(

@@ -47,8 +47,11 @@ class Toggles:
 
 
 def counted(nets: Mapping[str, float]) -> float:
-    """Transitions of registers and of whatever LUTs give, from counts by what drives a net."""
-    return nets[REGISTER] + nets[LOGIC] + nets[LOCAL]
+    """Transitions of registers and of whatever LUTs give, from counts by what drives a net.
+
+    Earlier records have local nets under LOGIC.
+    """
+    return nets[REGISTER] + nets[LOGIC] + nets.get(LOCAL, 0.0)
 
 
 @dataclass(frozen=True)
