@@ -27,8 +27,14 @@ def _latency(p: SimpleNamespace) -> int:
 
 def _term(bits: int, factor: int, offset: int, family: str) -> Resources:
     """One operand's product with its constant, and the register behind it."""
-    adders = digits(factor) - (factor > 0) + (offset != 0)
-    return Resources(lut=max(adders, 0) * adder(bits, family), ff=bits)
+    adders, low = digits(factor) - (factor > 0) + (offset != 0), _zeros(factor, offset)
+    return Resources(lut=max(adders, 0) * adder(bits - low, family), ff=bits - low)
+
+
+def _zeros(factor: int, offset: int) -> int:
+    """Lowest bits of a term that are always 0."""
+    both = factor | offset
+    return (both & -both).bit_length() - 1 if both else 0
 
 
 def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
@@ -39,7 +45,10 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     if p.OP == PRODUCT:
         parts["products"] = product(p.A_TERM, p.B_TERM, family).times(p.PE)
     else:
-        parts["sums"] = Resources(lut=adder(p.OUT_BITS, family), ff=p.OUT_BITS).times(p.PE)
+        # Below the higher operand's lowest bit the other is the sum.
+        low = max(_zeros(p.A_FACTOR, p.A_OFFSET), _zeros(p.B_FACTOR, p.B_OFFSET))
+        bits = max(p.OUT_BITS - low, 0)
+        parts["sums"] = Resources(lut=adder(bits, family), ff=p.OUT_BITS).times(p.PE)
     if not _plain(p):
         a = _term(p.A_TERM, p.A_FACTOR, p.A_OFFSET, family)
         b = _term(p.B_TERM, p.B_FACTOR, p.B_OFFSET, family)

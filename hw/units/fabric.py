@@ -12,6 +12,10 @@ _ROM_BITS = {"ecp5": 3000, "ice40": 1500, "gowin": 3000, "xc7": 10000, "xcup": 1
 _DSP_SIDES = {"ecp5": (18, 18), "gowin": (18, 18), "ice40": (16, 16), "xc7": (25, 18), "xcup": (27, 18)}
 # Fewest bits of a product for which Yosys takes a DSP block.
 _DSP_BITS = {"ecp5": 0, "gowin": 0, "ice40": 11, "xc7": 9, "xcup": 9}
+# Fewest bits of either operand.
+_DSP_LEAST = {"gowin": 4}
+# Whose blocks' registers Yosys uses.
+_DSP_REGISTERS = ("ice40", "xc7", "xcup")
 # LUTs of Yosys's own multiplier, per bit of one operand times the other.
 _SOFT_MULTIPLY = {"ecp5": 2.2, "gowin": 2.2, "ice40": 2.2, "xc7": 1.5, "xcup": 1.5}
 LUT6 = ("xc7", "xcup")
@@ -22,11 +26,11 @@ def adder(bits: int, family: str) -> int:
     return bits + bits % 2 if family == "ecp5" else bits
 
 
-def tree(n: int, bits: int, carry: bool) -> tuple[list[int], int]:
-    """``gw_adder_tree``: the widths of its adders, and its registers."""
+def tree(n: int, bits: int, carry: bool, most: int = 64) -> tuple[list[int], int]:
+    """``gw_adder_tree``: the widths of its adders, and its registers; sums have at most ``most`` bits."""
     adders, ff = [], 0
     while n > 1:
-        pairs, n, bits = n // 2, (n + 1) // 2, bits + 1
+        pairs, n, bits = n // 2, (n + 1) // 2, min(bits + 1, most)
         adders += [bits + carry] * pairs
         ff += n * (bits + carry)
     return adders, ff
@@ -39,8 +43,16 @@ def adders(widths: Iterable[int], family: str) -> int:
 
 def product(a: int, b: int, family: str, a_signed: bool = True) -> Resources:
     """The product of two operands of a and b bits by the tool's own multiplier, and its register."""
-    if a + b >= _DSP_BITS[family]:
-        return Resources(ff=a + b, dsp=dsp_blocks(a + (not a_signed), b, family))
+    whole = a + (not a_signed)
+    if a + b >= _DSP_BITS[family] and min(whole, b) >= _DSP_LEAST.get(family, 0):
+        blocks = dsp_blocks(whole, b, family)
+        wide, narrow = max(whole, b), min(whole, b)
+        if family == "ice40" and blocks == 2 and (wide - 1) % 15 + narrow < _DSP_BITS[family]:
+            blocks = 1  # what is left of the wide operand goes to LUTs
+        inside = blocks == 1 and family in _DSP_REGISTERS
+        return Resources(ff=0 if inside else a + b, dsp=blocks)
+    if a == 1 and not a_signed:
+        return Resources(lut=b, ff=b)
     return Resources(lut=_SOFT_MULTIPLY[family] * a * b, ff=a + b)
 
 

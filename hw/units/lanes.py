@@ -11,11 +11,17 @@ LANE_ADDER, LANE_MINIMUM, LANE_BOOTH = 7, 8, 9
 COUNTING = (LANE_XNOR, LANE_XNOR6)  # lanes that add how many pairs of bits are equal
 
 
+def _wanted(p: SimpleNamespace) -> int:
+    """Bits of a sum that somebody reads."""
+    return getattr(p, "ACC_BITS", 64)
+
+
 def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
-    widths, ff = tree(p.SIMD, p.X_BITS + p.W_BITS, False)
+    most = _wanted(p)
+    widths, ff = tree(p.SIMD, min(p.X_BITS + p.W_BITS, most), False, most)
     one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED))
     lut = adders(widths, family) + p.SIMD * one.lut
-    return Resources(lut=lut, ff=p.SIMD * one.ff + ff, dsp=p.SIMD * one.dsp)
+    return Resources(lut=lut, ff=p.SIMD * min(one.ff, most) + ff, dsp=p.SIMD * one.dsp)
 
 
 def _pair_row(p: SimpleNamespace, family: str) -> Resources:
@@ -29,28 +35,34 @@ def _pair_row(p: SimpleNamespace, family: str) -> Resources:
 
 def _digit_row(p: SimpleNamespace, family: str) -> Resources:
     x, digits = p.X_BITS + 2, (p.W_BITS + 1) // 2
+    one = p.X_BITS == 1 and not p.X_SIGNED  # three times such an element takes two bits
     lut = ff = 0.0
     for d in range(digits):
         one_bit = d == digits - 1 and p.W_BITS % 2 == 1
-        bits = x - (2 - (d == 0 and not p.X_SIGNED) if one_bit else d == 0 and p.X_SIGNED)
-        widths, tree_ff = tree(p.SIMD, bits, d == 0)
-        five_inputs = d > 0 and not one_bit and family not in LUT6
+        bits = x - (2 - (d == 0 and not p.X_SIGNED) if one_bit else one if d else p.X_SIGNED)
+        most = max(_wanted(p) - max(p.W_BITS - 2 * (d + 1), 0), 1)
+        bits = min(bits, most)
+        widths, tree_ff = tree(p.SIMD, bits, d == 0, most)
+        five_inputs = d > 0 and not one_bit and not one and family not in LUT6
         lut += adders(widths, family) + p.SIMD * (2 * bits - 2 if five_inputs else bits)
         ff += tree_ff + p.SIMD * (bits + (d == 0))
         if d:
-            value = x + clog2(p.SIMD) + 2 * (d - 1)
+            value = min(x + clog2(p.SIMD) + 2 * (d - 1), most)
             lut += adder(value + (d == 1), family)
-            ff += value + 2 + (d - 1) * (x + clog2(p.SIMD))
+            ff += min(value + 2, most) + (d - 1) * min(x + clog2(p.SIMD), most)
     return Resources(lut=lut, ff=ff)
 
 
 def _sign_row(p: SimpleNamespace, family: str) -> Resources:
     bits = p.W_BITS if p.LANE == LANE_SIGN_X else p.X_BITS + 1 - p.X_SIGNED
-    widths, _ = tree(p.SIMD, bits, True)
-    _, ff = tree(p.SIMD, bits, False)
-    # Carry bits: about one register a lane, and those of lane 4 come from x, once for all rows.
-    carries = p.SIMD / (p.PE if p.LANE == LANE_SIGN_X else 1)
-    return Resources(lut=adders(widths, family) + p.SIMD * bits, ff=p.SIMD * bits + carries + ff)
+    most = _wanted(p)
+    bits = min(bits, most)
+    widths, _ = tree(p.SIMD, bits, True, most)
+    _, ff = tree(p.SIMD, bits, False, most)
+    # Carry bits, less by half a level; those of lane 4 come from x, once for all rows.
+    carries = (2 * p.SIMD - 1) / (p.PE if p.LANE == LANE_SIGN_X else 1)
+    made = bits - (p.LANE != LANE_SIGN_X and not p.X_SIGNED)  # the highest is the carry's register
+    return Resources(lut=adders(widths, family) + p.SIMD * made, ff=p.SIMD * made + carries + ff)
 
 
 def _xnor_row(p: SimpleNamespace, family: str) -> Resources:
@@ -62,6 +74,8 @@ def _xnor_row(p: SimpleNamespace, family: str) -> Resources:
 def _xnor6_row(p: SimpleNamespace, family: str) -> Resources:
     """Functions of six inputs are 1 LUT, or 2 to 3 of four inputs."""
     triples, groups = -(-p.SIMD // 3), -(-p.SIMD // 18)
+    if triples == 1:
+        return Resources(lut=2 * clog2(p.SIMD + 1), ff=3 * clog2(p.SIMD + 1))
     widths, ff = tree(groups, 5, False)
     lut = 2 * triples + 2 * (triples - triples / 6) + 3 * groups
     return Resources(

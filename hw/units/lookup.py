@@ -40,7 +40,7 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
 
 def _looks(p: SimpleNamespace) -> tuple[str, ...]:
     small = (p.PE if p.SHARED else p.C) * p.OUT_BITS << p.X_BITS <= MOST_BITS
-    return ("TABLE",) if p.ROM_STYLE != 1 and small else ()
+    return ("TABLE",) if small else ()
 
 
 def lookup_memory(table: np.ndarray, lo: int, x: Int, y: Int, pe: int) -> Memory:

@@ -7,7 +7,7 @@ import numpy as np
 from ...compiler.ir.types import Int
 from ..design import Contents, Course, Parts, Resources, Unit
 from .lanes import LANE_DIGITS, lane_resources
-from .matrix_vector import buffer_resources, sums_resources
+from .matrix_vector_parts import buffer_resources, sums_resources
 from .ram import clog2, ram_resources
 
 UNSIGNED, SIGNED, SIGN = range(3)  # A_KIND and B_KIND

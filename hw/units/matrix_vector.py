@@ -6,32 +6,8 @@ import numpy as np
 
 from ...compiler.ir.types import Int
 from ...errors import LoweringError
-from ..design import Contents, Memory, Parts, Resources, Unit
-from .fabric import adder, rom
-from .lanes import (
-    COUNTING,
-    LANE_ADDER,
-    LANE_BOOTH,
-    LANE_DIGITS,
-    LANE_MINIMUM,
-    LANE_SIGN_W,
-    LANE_SIGN_X,
-    LANE_XNOR,
-    LANE_XNOR6,
-    lane_resources,
-    levels_of_three,
-)
-from .lut_rom import MOST_BITS
-from .ram import clog2, ram_resources
-
-# What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
-# then share terms and sums. Measured with random weights.
-_CONSTANT = (
-    (0.9, 1.0), (0.3, 0.45), (0.3, 0.41), (0.55, 0.86), (0.49, 0.58), (0.55, 0.86), (0.9, 1.0), (0.9, 1.0),
-    (0.9, 1.0), (0.9, 1.0),
-)  # fmt: skip
-# As in gw_lane_buffer.
-_REGISTER_BITS = 128
+from ..design import Memory, Unit
+from .matrix_vector_parts import behind, looks, matrix_vector_parts
 
 
 def _interval(p: SimpleNamespace) -> int:
@@ -39,91 +15,7 @@ def _interval(p: SimpleNamespace) -> int:
 
 
 def _latency(p: SimpleNamespace) -> int:
-    if p.LANE == LANE_XNOR6:
-        return p.MW // p.SIMD + 6 + clog2(-(-p.SIMD // 18))
-    if p.LANE == LANE_MINIMUM:
-        return p.MW // p.SIMD + 5 + levels_of_three(p.SIMD)
-    if p.LANE == LANE_BOOTH:
-        return p.MW // p.SIMD + 4 + (p.W_BITS + 1) // 2 + levels_of_three(p.SIMD)
-    terms = -(-p.SIMD // 4) if p.LANE == LANE_XNOR else p.SIMD
-    lane = 1 + clog2(terms)
-    if p.LANE == LANE_DIGITS:
-        lane += 1 + (p.W_BITS + 1) // 2 - 1  # 3x of every element, then a digit a clock
-    return p.MW // p.SIMD + 3 + lane
-
-
-def buffer_resources(p: SimpleNamespace, family: str) -> Resources:
-    """gw_lane_buffer, and for lane 1 the triples and one more register."""
-    bits, slots = p.SIMD * p.X_BITS, p.MW // p.SIMD
-    if p.MH == p.PE:
-        used = Resources(ff=3 * bits)
-    elif slots <= 2 or slots * bits <= _REGISTER_BITS:
-        used = Resources(lut=bits * (slots > 1), ff=(slots + 2) * bits)
-    else:
-        used = Resources(ff=bits) + ram_resources(slots, bits, 0, family)
-    if p.LANE == LANE_DIGITS:
-        wide = p.X_BITS + 2
-        used += Resources(ff=bits)
-        if p.W_BITS > 3:
-            used += Resources(lut=p.SIMD * adder(wide, family), ff=p.SIMD * wide)
-    return used
-
-
-def sums_resources(bits: int, slots: int, carry: int, family: str) -> Resources:
-    """A row of gw_accumulator: with several slots a carry cell or LUT chooses and adds where the family has a
-    twin for that, else a LUT chooses before another adds."""
-    choose = bits if slots > 1 and family in ("ice40", "gowin") else 0
-    return Resources(lut=adder(bits + carry, family) + choose, ff=bits)
-
-
-def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
-    """Sums of what the RTL is written as."""
-    slots, folds = p.MW // p.SIMD, p.MH // p.PE
-    words = slots * folds * p.GROUPS
-    carry = p.LANE in (LANE_SIGN_W, LANE_SIGN_X, LANE_ADDER) or (p.LANE == LANE_DIGITS and p.W_BITS <= 2)
-    sums = sums_resources(p.ACC_BITS, slots, int(carry), family)
-    counters = clog2(slots) + 2 * clog2(words) + (clog2(folds) if p.GROUPS > 1 else 0)
-    row = lane_resources(p, family).times(p.PE)
-    kind = f"{p.LANE}"
-    if words == 1:
-        kind += "_constant"
-        of_lut, of_ff = _CONSTANT[p.LANE]
-        row = Resources(lut=row.lut * of_lut, ff=row.ff * of_ff, dsp=row.dsp)
-        sums = Resources(lut=sums.lut * of_lut, ff=sums.ff * of_ff)
-    parts = {
-        f"lanes_{kind}": row,
-        f"sums_{kind}" if words == 1 else "sums": sums.times(p.PE),
-        "buffer": buffer_resources(p, family),
-        "counters": Resources(lut=2 * counters, ff=counters),
-        "control": Resources(lut=8, ff=3 * (_latency(p) - slots)),
-        "weights": rom(
-            words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family, _words(contents, "WEIGHTS")
-        ),
-    }
-    if p.HAS_BIAS:
-        style = 2 if p.ROM_STYLE == 2 else 0
-        known = _words(contents, "BIAS")
-        parts["biases"] = rom(folds * p.GROUPS, p.PE * p.ACC_BITS, style, True, family, known)
-        if p.LANE in COUNTING and not p.TOP_BIT:
-            doubled = Resources(lut=adder(p.ACC_BITS, family), ff=p.ACC_BITS)
-            parts["doubled"] = doubled.times(p.PE)
-    return parts
-
-
-def _looks(p: SimpleNamespace) -> tuple[str, ...]:
-    """Memories in LUTs, and weights that are constants."""
-    slots, folds = p.MW // p.SIMD, p.MH // p.PE
-    words = slots * folds * p.GROUPS
-    found = []
-    if p.ROM_STYLE != 1 and words * p.PE * p.SIMD * p.W_BITS <= MOST_BITS:
-        found.append("WEIGHTS")
-    if p.HAS_BIAS and folds * p.GROUPS * p.PE * p.ACC_BITS <= MOST_BITS:
-        found.append("BIAS")
-    return tuple(found)
-
-
-def _words(contents: Contents, name: str) -> tuple | None:
-    return contents[name].words if name in contents else None
+    return p.MW // p.SIMD + behind(p)
 
 
 def _pack(codes: np.ndarray, bits: int) -> tuple[int, ...]:
@@ -263,7 +155,7 @@ MATRIX_VECTOR = Unit(
     ),
     interval=_interval,
     latency=_latency,
-    parts=_parts,
+    parts=matrix_vector_parts,
     memories=("WEIGHTS", "BIAS"),
-    looks=_looks,
+    looks=looks,
 )

@@ -1,6 +1,6 @@
 """gw_requantize: cycles, resources and memories."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +8,11 @@ import numpy as np
 from ...compiler.ir.requantize import Requantization, code_range
 from ...compiler.ir.types import Int
 from ..design import Contents, Memory, Parts, Resources, Unit
-from .fabric import adder, cuts, product, rom
+from .binary import digits
+from .fabric import LUT6, adder, cuts, product, rom
+from .known_lanes import known_factors
 from .lanes import LANE_DIGITS, lane_resources
+from .lut_rom import MOST_BITS
 from .matrix_vector import bias_memory
 from .ram import clog2
 
@@ -48,13 +51,43 @@ def _one_product(x: int, m: int, x_signed: bool, family: str) -> Resources:
     return used + Resources(lut=(used.dsp > 1) * 0.85 * adder(x + m, family))
 
 
+def _constant_sum(p: SimpleNamespace, factor: int, family: str) -> Resources:
+    """gw_multiply_add by a constant that takes no DSP block: a sum for each further digit."""
+    adders = max(digits(factor) - 1, 0)
+    return Resources(
+        lut=adders * adder(p.X_BITS + 2, family) + adder(p.ACC_BITS, family),
+        ff=(p.X_BITS + factor.bit_length()) * (factor != 0) + p.ACC_BITS,
+    )
+
+
+def _constants(p: SimpleNamespace, factors: Sequence[int]) -> list[int | None]:
+    """For each lane the factor of all its channels; None where they differ."""
+    mask, half = (1 << p.M_BITS) - 1, 1 << p.M_BITS - 1
+    lanes = [{((word >> k * p.M_BITS) & mask ^ half) - half for word in factors} for k in range(p.PE)]
+    return [lane.pop() if len(lane) == 1 else None for lane in lanes]
+
+
+def _product_sums(p: SimpleNamespace, factors: Sequence[int] | None, family: str) -> Resources:
+    """All lanes' products and sums with the offset."""
+    plain = _product_sum(p, family)
+    if factors is None or _cut(p):
+        return plain.times(p.PE)
+    used = Resources()
+    for factor in _constants(p, factors):
+        bits = 0 if factor is None else max(abs(factor).bit_length(), 1) + (family == "gowin")
+        soft = bits > 0 and not product(p.X_BITS, bits, family, bool(p.X_SIGNED)).dsp
+        used += _constant_sum(p, factor, family) if soft else plain
+    return used
+
+
 def _product_sum(p: SimpleNamespace, family: str) -> Resources:
     """gw_multiply_add."""
     x_parts = [(p.X_BITS - p.X_LOW, bool(p.X_SIGNED))] + [(p.X_LOW, False)] * (p.X_LOW > 0)
     m_parts = [p.M_BITS - p.M_LOW] + [p.M_LOW + 1] * (p.M_LOW > 0)
     used = sum((_one_product(x, m, s, family) for x, s in x_parts for m in m_parts), Resources())
     below = 0 if p.X_LOW and p.M_LOW else p.X_LOW + p.M_LOW  # bits of the offset that no product meets yet
-    used += Resources(lut=adder(p.ACC_BITS - below, family), ff=p.ACC_BITS)
+    inside = family in LUT6 and used.dsp == 1 and not _cut(p)  # the block adds as well
+    used += Resources(lut=0 if inside else adder(p.ACC_BITS - below, family), ff=p.ACC_BITS)
     if _cut(p):
         low = min(p.X_LOW, p.M_LOW)
         across = p.ACC_BITS - low
@@ -64,26 +97,39 @@ def _product_sum(p: SimpleNamespace, family: str) -> Resources:
 
 def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     folds, levels = p.C // p.PE, clog2(p.TOP + 1)
-    digits = p.LANE == LANE_DIGITS
-    lane = (_digit_sum if digits else _product_sum)(p, family)
+    by_digits = p.LANE == LANE_DIGITS
     clamp = (p.ACC_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
+    factors, offsets = (contents[n].words if n in contents else None for n in ("FACTORS", "OFFSETS"))
+    if not by_digits:
+        lanes = {"products": _product_sums(p, factors, family)}
+    elif factors:
+        lanes = known_factors(p, factors, family)
+    else:
+        lanes = {"digit_lanes": _digit_sum(p, family).times(p.PE)}
     parts = {
-        "digit_lanes" if digits else "products": lane.times(p.PE),
+        **lanes,
         "clamp": Resources(lut=clamp, ff=p.OUT_BITS).times(p.PE),
         "operands": Resources(ff=p.X_BITS * _lead(p) - p.SHIFT).times(p.PE),
         "control": Resources(lut=2, ff=_latency(p)),
-        "factors": rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family),
-        "offsets": rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family),
+        "factors": rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family, factors),
+        "offsets": rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family, offsets),
     }
     if p.D_BITS:
         # The lowered middle and the sum with it; a multiplexer in front of an adder is no part of its LUTs.
         lut = adder(p.D_BITS, family) + 2 * adder(p.ACC_BITS, family)
-        parts["knee"] = Resources(lut=lut, ff=2 * p.ACC_BITS).times(p.PE)
+        knee = Resources(lut=lut, ff=2 * p.ACC_BITS)
+        if folds == 1:  # both middles are constant
+            knee = Resources(lut=adder(p.ACC_BITS, family), ff=p.ACC_BITS)
+        parts["knee" if folds > 1 else "constant_knee"] = knee.times(p.PE)
         parts["drops"] = rom(folds, p.PE * p.D_BITS, p.ROM_STYLE, True, family)
     if folds > 1:
         delays = _lead(p) + _lane_clocks(p) - 1 + (_cut(p) and p.D_BITS > 0)
         parts["folds"] = Resources(lut=2 * clog2(folds), ff=clog2(folds) * delays)
     return parts
+
+
+def _looks(p: SimpleNamespace) -> tuple[str, ...]:
+    return ("FACTORS", "OFFSETS") if p.C * p.ACC_BITS <= MOST_BITS else ()
 
 
 def requantize_parameters(
@@ -145,4 +191,5 @@ REQUANTIZE = Unit(
     latency=_latency,
     parts=_parts,
     memories=("FACTORS", "OFFSETS", "DROPS"),
+    looks=_looks,
 )  # fmt: skip

@@ -29,7 +29,7 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     """A ROM and a comparator a stage and lane, and the registers that carry x along."""
     folds, rom_clocks = p.C // p.PE, 2 if p.ROM_STYLE == 1 else 1
     table = contents.get("TABLE")
-    roms = carried = compare = Resources()
+    roms = carried = compare = first = Resources()
     fold_ff = 0
     for stage in range(p.STAGES):
         words = folds << stage
@@ -43,15 +43,19 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
         # The last stage's x is only compared; the found bits and the fold travel with x.
         clocks = rom_clocks + (stage < p.STAGES - 1)
         carried += Resources(ff=p.X_BITS * clocks + stage * (rom_clocks + 1) + 1).times(p.PE)
-        known = words == 1
         bits = p.X_BITS / 2 + 2 if family in LUT6 else adder(p.X_BITS + 1, family)
-        compare += Resources(lut=(p.X_BITS / 3 if known else bits)).times(p.PE)
+        if words == 1:  # a constant; Gowin's carry chains take inverters before them
+            bits = p.X_BITS / 3 + 1 if family in LUT6 else bits * (2 if family == "gowin" else 1)
+            first = Resources(lut=p.PE * bits)
+        else:
+            compare += Resources(lut=p.PE * bits)
         fold_ff += clog2(folds) * (rom_clocks + 1) * (stage < p.STAGES - 1)
     plus_bias = adder(p.OUT_BITS, family) if p.BIAS % (1 << p.SHIFT + p.STAGES - 1) else 0
     return {
         "roms": roms,
         "carried": carried,
         "compare": compare,
+        "constant_compare": first,
         "folds": Resources(lut=2 * clog2(folds), ff=clog2(folds) + fold_ff),
         "control": Resources(lut=2, ff=_latency(p)),
         "bias": Resources(lut=p.PE * plus_bias, ff=p.PE * min(p.OUT_BITS, p.STAGES + (p.BIAS != 0))),

@@ -1,0 +1,113 @@
+"""Fits a factor to each structural part of each unit, and tells how far estimates are off."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from gatewright.hw.design import Memory, Resources
+from gatewright.hw.units import UNITS
+
+_UNITS = {unit.module: unit for unit in UNITS}
+# Errors count relative to what was found and so many LUTs or registers more.
+_SMALL = 12.0
+# How much a factor away from 1 costs, as errors of so many units would.
+_PRIOR = 0.3
+# How much stronger the pull is where it is towards a family much alike.
+_ALIKE = 2.0
+# How much a whole design counts beside a unit.
+_WHOLE = 2.0
+# Beyond this relative error a unit counts less: a flattened netlist does not always tell whose a cell is.
+_SPREAD, _ROUNDS = 0.02, 25
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit in a measured design: its parts before calibration, and what the tools took."""
+
+    design: str
+    held: bool
+    module: str
+    parts: Mapping[str, Resources]
+    found: Resources
+
+
+def rows(designs: Mapping, results: Mapping, family: str) -> Iterator[Row]:
+    """The units of all designs that a family's results hold."""
+    for name, found in sorted(results.items()):
+        entry = designs[name]
+        for (module, values, memories), took in zip(entry["units"], found, strict=False):
+            unit = _UNITS[module]
+            names = [n for n in unit.params if n not in unit.memories]
+            p = SimpleNamespace(**dict(zip(names, map(_number, values), strict=True)))
+            known = {n: _memory(m) for n, m in memories.items() if n in unit.looks(p)}
+            yield Row(name, entry["held"], module, unit.parts(p, family, known), Resources(*took))
+
+
+def _number(value: int | str) -> int:
+    return int(value, 16) if isinstance(value, str) else value
+
+
+def _memory(entry: Sequence) -> Memory:
+    bits, per_lane, lanes = entry
+    words = tuple(tuple(int(w, 16) for w in lane.split()) for lane in lanes)
+    return Memory(words if per_lane else words[0], bits, bool(per_lane))
+
+
+def factors(measured: Sequence[Row], towards: Mapping | None = None) -> dict[str, dict[str, list[float]]]:
+    """For each module and part the factors of LUTs and of registers.
+
+    Units and whole designs are told at once: where cells were given to a neighbour, the sum is still right.
+
+    Args:
+        towards: the factors of a family that is much alike; without, all are drawn to 1.
+    """
+    names = sorted({(row.module, name) for row in measured for name in row.parts})
+    before = [(towards or {}).get(module, {}).get(name, (1.0, 1.0)) for module, name in names]
+    pull = _ALIKE if towards else 1.0
+    both = [_solve(measured, names, k, np.array(before)[:, n], pull) for n, k in enumerate(("lut", "ff"))]
+    found: dict[str, dict[str, list[float]]] = defaultdict(
+        dict, {m: dict(f) for m, f in (towards or {}).items()}
+    )
+    for (module, part), *pair in zip(names, *both, strict=True):
+        found[module][part] = [round(float(v), 4) for v in pair]
+    return dict(found)
+
+
+def _solve(
+    measured: Sequence[Row], names: Sequence[tuple[str, str]], kind: str, before: np.ndarray, pull: float
+) -> np.ndarray:
+    """The factors that are not negative and least off, each drawn a little to where it was before."""
+    place = {name: k for k, name in enumerate(names)}
+    a = np.zeros((len(measured), len(names)))
+    for n, row in enumerate(measured):
+        for part, used in row.parts.items():
+            a[n, place[row.module, part]] = getattr(used, kind)
+    b = np.array([getattr(row.found, kind) for row in measured], dtype=float)
+    designs = sorted({row.design for row in measured})
+    member = np.array([[row.design == d for row in measured] for d in designs], dtype=float)
+    weight = np.concatenate([1 / (b + _SMALL), _WHOLE / (member @ b + _SMALL)])[:, None]
+    a, b = np.vstack([a, member @ a]) * weight, np.concatenate([b, member @ b]) * weight[:, 0]
+    present = a != 0
+    each = np.sqrt((a**2).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
+    prior = np.sqrt(_PRIOR) * pull * each + 1e-6
+    used, x = np.ones(len(b)), np.ones(len(names))
+    for _ in range(_ROUNDS):
+        root = np.sqrt(used)
+        rows = np.vstack([a * root[:, None], np.diag(prior)])
+        x = _not_negative(rows, np.concatenate([b * root, prior * before]))
+        used = _SPREAD / np.maximum(np.abs(a @ x - b), _SPREAD)
+    return x
+
+
+def _not_negative(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The least squares solution, less those columns that would be negative."""
+    kept = np.ones(a.shape[1], dtype=bool)
+    while True:
+        x = np.zeros(a.shape[1])
+        x[kept] = np.linalg.lstsq(a[:, kept], b, rcond=None)[0]
+        if not (x < 0).any():
+            return x
+        kept &= x >= 0
