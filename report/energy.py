@@ -23,13 +23,13 @@ def energy_section(report: dict) -> Markup | None:
     section = [
         element("h2", "Energy"),
         element("p", _lead(energy, static), class_="lead"),
-        element("p", join(energy["source"]), class_="note"),
     ]
     if any(nj for *_, nj in parts):
         labels = [f"{n}. {text}: {figure(nj)} nJ" for n, (text, _, _, nj) in enumerate(parts, 1)]
         amounts, colors = [nj for *_, nj in parts], [class_ for _, _, class_, _ in parts]
         label = "Energy of an inference by layer; the table below has the numbers"
         section += [stack(amounts, labels, colors, label), _table(parts)]
+    section.append(element("p", join(energy["source"]), class_="more"))
     return element("section", *section)
 
 

@@ -14,7 +14,7 @@ from .windows import Queue, Window, ends, queues, spans
 # Pieces of work that overlap in more than so many rows say less than the frames they belong to.
 _ROWS = 4
 _FEW = 4  # frames
-# Samples of a FIFO that changes more often than there is room for.
+# Samples of a FIFO that changes more often than there is room for, and slices of pieces of a unit.
 _SAMPLES = 256
 _STATES = {STALLED: "no room", WAITING: "no beats"}
 _UNITS, _FIFOS = 1, 2  # process ids
@@ -55,8 +55,8 @@ def perfetto(timing: Timing, clock_mhz: float | None = None, most: int = 200_000
 
     Args:
         clock_mhz: for times; None shows a clock as a microsecond.
-        most: about so many events. Where all would be more, those of which there are most are left out, FIFOs
-            with most changes are sampled, and ``otherData`` names both.
+        most: about so many events. Where all would be more, rows of which there are most are coarser:
+            several pieces in a slice, FIFOs sampled, waits left out; ``otherData`` names them.
     """
     design, scale = timing.design, _Scale(clock_mhz)
     units = [n for n, i in enumerate(design.instances) if i.unit.module != "gw_fifo"]
@@ -130,19 +130,24 @@ def _pieces(timing: Timing, place: int, frames: int, scale: _Scale) -> Iterator[
     if instance.repeats < 2:
         return
     found = spans(timing, place, instance.repeats, frames)
-    rows = _rows(found, _ROWS)
-    if rows is None:
-        return
 
-    def events() -> Iterator[dict]:
-        for lane in range(1, rows):
+    def events(together: int = 1) -> Iterator[dict]:
+        first = np.arange(0, instance.repeats, together)
+        last = np.minimum(first + together, instance.repeats) - 1
+        of_frame = found.reshape(frames, instance.repeats, 2)
+        slices = np.stack([of_frame[:, first, 0], of_frame[:, last, 1]], axis=2).reshape(-1, 2)
+        rows = _rows(slices, _ROWS)
+        for lane in range(1, rows or 0):
             yield from _head(place * _LANES + _PIECES + lane, f"{instance.name} pieces ({lane + 1})")
-        for n, (start, end) in enumerate(found):
-            frame, piece = divmod(n, instance.repeats)
+        for n, (start, end) in enumerate(slices if rows else ()):
+            frame, part = divmod(n, len(first))
+            text = f"piece {first[part]}" if together == 1 else f"pieces {first[part]} to {last[part]}"
             tid = place * _LANES + _PIECES + n % rows
-            yield _slice(tid, f"piece {piece}", start, end, scale, frame=frame)
+            yield _slice(tid, text, start, end, scale, frame=frame)
 
-    yield _Row(f"{instance.name} pieces", len(found) + 2 * rows, events)
+    some = -(-instance.repeats // max(1, _SAMPLES // frames))
+    if _rows(found, _ROWS):
+        yield _Row(f"{instance.name} pieces", len(found), events, lambda: events(some))
 
 
 def _waits(design: Design, place: int, activity: Activity, scale: _Scale) -> _Row:
