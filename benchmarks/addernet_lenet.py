@@ -59,9 +59,9 @@ TEXT = (
     f"and thresholds in block RAM. {IMAGES:,} test images in the simulated RTL (Verilator); clock and "
     "resources after routing on the ULX3S-85F (LFE5U-85F). No board was at hand. Transitions are those of "
     f"registers and LUT outputs, glitches included, that a lane of the array of 4 rows makes a tap on "
-    f"LeNet-5's own data (below), times the network's {TAPS:,} taps: what is dynamic in its arithmetic, "
+    f"LeNet-5's own data (above), times the network's {TAPS:,} taps: what is dynamic in its arithmetic, "
     "without wires, memories and clocks. Energy is what `gatewright estimate` says, of everything on chip; "
-    "the uncertainty of the part's figures is below."
+    "the uncertainty of the part's figures is told above."
 )
 
 
