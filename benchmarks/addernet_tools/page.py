@@ -210,8 +210,8 @@ def _energy(records: Mapping[str, dict]) -> str:
                  f"{pj * TAPS / 1e6:.2f}", change)
             )  # fmt: skip
     columns = ("Bits", "Lanes", "Number", "Glitches", "pJ a tap", "uJ a LeNet-5", "Against LUT multiplier")
-    said = f"Uncertainty of absolute values: {100 * power.uncertainty:.0f} %. Source: {power.source}.\n\n"
-    return said + _table(columns, rows)
+    said = f"Uncertainty of absolute values: {100 * power.uncertainty:.0f} %. Source: {power.source}.\n"
+    return f"{_table(columns, rows)}\n{said}"
 
 
 def _bars(records: Mapping[str, dict]) -> str:
