@@ -19,8 +19,9 @@ from energy_tools import published
 from energy_tools.cases import cases
 from energy_tools.data import MEASURED
 from energy_tools.fit import fitted, rows
-from energy_tools.measure import measured
+from energy_tools.measure import measured as measured_unit
 from energy_tools.page import page
+from energy_tools.whole import Network, measured_network, networks, whole_rows
 from gatewright.errors import GatewrightError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,12 +30,13 @@ COEFFICIENTS = ROOT / "sim" / "energy" / "coefficients.json"
 
 def measure(work: Path, only: list[str], console: Console) -> None:
     """Measure what is not measured yet, or has changed since."""
-    for case in cases():
+    for case in (*cases(), *networks()):
         if only and case.name not in only:
             continue
         record, digest = MEASURED / f"{case.name}.json", case.digest()
         if record.exists() and json.loads(record.read_text())["digest"] == digest:
             continue
+        measured = measured_network if isinstance(case, Network) else measured_unit
         found = measured(case, work / case.name)
         made = record.with_suffix(".part")
         made.write_text(json.dumps({"digest": digest, **found}, indent=1) + "\n")
@@ -57,9 +59,10 @@ def main() -> int:
         measure(args.measure, args.only, console)
     found = rows(MEASURED)
     made = fitted(found)
-    text, good = page(found, made)
     if args.write:
         COEFFICIENTS.write_text(json.dumps({"kinds": made}, indent=1) + "\n")
+    text, good = page(found, made, whole_rows(MEASURED))
+    if args.write:
         (ROOT / "docs" / "energy.md").write_text(text)
     else:
         console.print(text, markup=False)

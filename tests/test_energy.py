@@ -14,6 +14,7 @@ from energy_tools.cases import cases
 from energy_tools.data import MEASURED, operands
 from energy_tools.fit import energy, error, fitted, inversions, predicted, rows, spearman
 from energy_tools.measure import measured
+from energy_tools.whole import networks, whole_rows
 from gatewright import boards
 from gatewright.boards import Power
 from gatewright.errors import BoardError, InputError, LoweringError
@@ -21,6 +22,7 @@ from gatewright.sim.cycle.simulate import simulate
 from gatewright.sim.energy import arm_energy, at_clock, estimate
 from gatewright.sim.energy.inside import Activity, activity, coefficients, structure
 from gatewright.sim.energy.memories import block_accesses
+from gatewright.sim.energy.restless import Restless, takes_all
 from gatewright.sim.energy.streams import Traffic
 from gatewright.sim.energy.tally import Tally
 from random_nets import frames_for
@@ -65,6 +67,14 @@ def test_held_out_units_are_within_the_bar():
     real = [energy(row.measured) / row.clocks for row in found()]
     said = [energy(vars(predicted(row, coefficients()))) / row.clocks for row in found()]
     assert spearman(real, said) > 0.99
+
+
+def test_whole_networks():
+    """All units in one netlist, with what moves between beats: energy within the bar."""
+    found = whole_rows(MEASURED)
+    assert len(found) >= 2
+    for name, record, said in found:
+        assert energy(said) == pytest.approx(energy(record["transitions"]), rel=BAR), name
 
 
 @pytest.mark.parametrize("name", ["ecp5-binary-sum-8c6b-2", "ecp5-max_pool-4c8b-2x2"])
@@ -237,6 +247,22 @@ def test_broken_core_figures(tmp_path, text, message):
     (tmp_path / "mine.toml").write_text(f"{board}\n[processor.power]\n{text}\n")
     with pytest.raises(BoardError, match="^" + re.escape(f"mine.toml: {message}")):
         boards.load(str(tmp_path / "mine.toml"))
+
+
+def test_restless_wires():
+    """A word that four beats are put together to shows each step; a FIFO of registers lets
+    that through to thresholds, a FIFO with a RAM does not."""
+    (network,) = (n for n in networks() if n.name == "ecp5-network-3-1x9")
+    restless, ratios = Restless(network.design), {}
+    for place, (instance, inputs, outputs) in enumerate(Traffic(network.design, network.frames)):
+        ratios[instance.name] = restless.at(place)
+        moved = activity(instance, inputs, "ecp5", restless.at(place))
+        restless.note(place, moved.shown, outputs)
+        if takes_all(instance) and restless.at(place) > 1:
+            assert moved.register > activity(instance, inputs, "ecp5").register
+    assert ratios["u01_threshold_th_fifo"] == ratios["u01_threshold_th"] > 3
+    assert ratios["u00_conv2d_mv"] == 1  # behind a FIFO with a RAM
+    assert ratios["u00_conv2d_border_fifo"] == 1
 
 
 def test_tally_of_an_adder():

@@ -109,7 +109,7 @@ def energy(transitions: Mapping[str, float]) -> float:
     """pJ of transitions on BOARD."""
     power = load(BOARD).part.power
     price = {"register": power.net_pj, "logic": power.net_pj, "local": power.local_pj}
-    return sum(price[name] * count for name, count in transitions.items())
+    return sum(price[name] * transitions.get(name, 0) for name in price)
 
 
 def error(row: Row, made: Mapping) -> float:

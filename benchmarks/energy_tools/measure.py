@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gatewright.errors import ToolError
-from gatewright.hw.design import Instance
+from gatewright.hw.design import Instance, Stream
 from gatewright.hw.flow.synthesize import synthesize
 from gatewright.hw.library import closure
 from gatewright.sim.energy.streams import outputs_of
@@ -135,12 +135,17 @@ def sources(case: Case) -> dict[str, str]:
         params=",\n        ".join(f".{name}({literal(values.get(name, ''))})" for name in unit.params),
     )  # fmt: skip
     library = {name: path.read_text() for name, path in closure([text]).items()}
-    library |= {"gw_ram.v": _RAM} if "gw_ram.v" in library else {}
-    if "gw_rom.v" in library:
-        library["gw_rom.v"] = library["gw_rom.v"].replace(_ROM_HEAD, _ROM_BLOCK) + _BITS
-    elif "gw_ram.v" in library:
-        library["gw_ram.v"] += _BITS
-    return {**library, f"{TOP}.v": text, **memories}
+    return {**library_with_memories(library), f"{TOP}.v": text, **memories}
+
+
+def library_with_memories(library: Mapping[str, str]) -> dict[str, str]:
+    """Library files by name, with memories that settled.py knows in place of block RAM."""
+    found = dict(library) | ({"gw_ram.v": _RAM} if "gw_ram.v" in library else {})
+    if "gw_rom.v" in found:
+        found["gw_rom.v"] = found["gw_rom.v"].replace(_ROM_HEAD, _ROM_BLOCK) + _BITS
+    elif "gw_ram.v" in found:
+        found["gw_ram.v"] += _BITS
+    return found
 
 
 def mapped(case: Case, folder: Path) -> tuple[Netlist, dict, dict]:
@@ -167,16 +172,25 @@ def measured(case: Case, folder: Path) -> dict:
         for name, text in sources(case).items() if name.endswith(".mem")
     }  # fmt: skip
     run = Settled(netlist, roms)
-    clocks = _stream(run, module, case)
+    models = outputs_of(case.instance, list(case.inputs))
+    ends = (case.instance.inputs, case.inputs), (case.instance.outputs, models)
+    clocks = stream_through(run, module, case.name, *ends)
     return {"transitions": run.counts(), "clocks": clocks, **used}
 
 
-def _stream(run: Settled, module: Mapping, case: Case) -> int:
-    """Drive all inputs whenever they are taken, take all outputs, compare them; clocks that it took."""
-    ports = {name: port["bits"] for name, port in module["ports"].items()}
-    ins, outs = case.instance.inputs, case.instance.outputs
-    words = [bits_of(x, s.element.bits) for x, s in zip(case.inputs, ins, strict=True)]
-    models = outputs_of(case.instance, list(case.inputs))
+# Streams of a side, and the codes that move on each.
+Side = tuple[Sequence[Stream], Sequence[np.ndarray]]
+
+
+def stream_through(run: Settled, module: Mapping, name: str, given: Side, expected: Side) -> int:
+    """Drive all inputs whenever they are taken, take all outputs, compare them; clocks that it took.
+
+    Raises:
+        ToolError: an output is not the expected one, or none comes any more.
+    """
+    ports = {port: each["bits"] for port, each in module["ports"].items()}
+    (ins, codes), (outs, models) = given, expected
+    words = [bits_of(x, s.element.bits) for x, s in zip(codes, ins, strict=True)]
     wanted = [bits_of(y, s.element.bits) for y, s in zip(models, outs, strict=True)]
     at, came = [0] * len(ins), [0] * len(outs)
     starts = np.cumsum([0, *(s.bits for s in ins)])
@@ -193,7 +207,7 @@ def _stream(run: Settled, module: Mapping, case: Case) -> int:
             if run.bit(ports["m_tvalid"][k]) and came[k] < len(word):
                 got = [run.bit(net) for net in ports["m_tdata"][ends[k] : ends[k + 1]]]
                 if got != word[came[k]].tolist():
-                    raise ToolError(f"energy: beat {came[k]} of {case.name} must be the model's, not another")
+                    raise ToolError(f"energy: beat {came[k]} of {name} must be the model's, not another")
                 came[k], quiet = came[k] + 1, 0
         for k, word in enumerate(words):
             if at[k] < len(word) and run.bit(ports["s_tready"][k]):
@@ -201,7 +215,7 @@ def _stream(run: Settled, module: Mapping, case: Case) -> int:
         run.clock(_offered(ports, words, at, starts))
         clocks += 1
         if quiet > _PATIENCE:
-            raise ToolError(f"energy: {case.name} must go on, not stand still after beat {came} of outputs")
+            raise ToolError(f"energy: {name} must go on, not stand still after beat {came} of outputs")
     return clocks
 
 

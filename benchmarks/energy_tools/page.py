@@ -75,7 +75,22 @@ of the fit.
 """
 
 
-def page(found: Sequence[Row], made: Mapping) -> tuple[str, bool]:
+_WHOLE = """
+## Whole networks
+
+Digits through a convolution, thresholds, a pool and a dense layer, all in one netlist, frames back to
+back. No part of the fit. Between beats some wires change as well: partial sums in an accumulator, words
+that are put together, windows that are passed over; pipelines and short FIFOs move with them, and an
+estimate counts that (`sim/energy/restless.py`).
+
+| network | LUT | FF | registers | in cells | others | said: registers | in cells | others | error |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(
+    found: Sequence[Row], made: Mapping, whole: Sequence[tuple[str, dict, dict[str, float]]]
+) -> tuple[str, bool]:
     """The page, and whether the bars are met: held cases within BAR, none in the wrong order."""
     fit = [abs(error(row, made)) for row in found if not row.held]
     held = [abs(error(row, made)) for row in found if row.held]
@@ -94,7 +109,17 @@ def page(found: Sequence[Row], made: Mapping) -> tuple[str, bool]:
         + (f": {', '.join(' and '.join(pair) for pair in wrong)}.\n" if wrong else ".\n")
     )
     rows = "".join(_row(row, made) for row in sorted(found, key=lambda row: row.name))
-    return _HEAD + _FIGURES + _parts() + _CORES + _cores() + _MEASURED + rows + summary, good
+    ends = _WHOLE + "".join(_whole(*each) for each in whole)
+    return _HEAD + _FIGURES + _parts() + _CORES + _cores() + _MEASURED + rows + summary + ends, good
+
+
+def _whole(name: str, record: Mapping, said: Mapping[str, float]) -> str:
+    counted, clocks = record["transitions"], record["clocks"]
+    cells = [f"{each.get(kind, 0) / clocks:.1f}" for each in (counted, said) for kind in CLASSES]
+    return (
+        f"| {name} | {record['lut']:.0f} | {record['ff']:.0f} | {' | '.join(cells)} | "
+        f"{100 * (energy(said) / energy(counted) - 1):+.1f} % |\n"
+    )
 
 
 def _parts() -> str:

@@ -1,6 +1,5 @@
 """Power and energy of a design on a board, unit by unit, from real frames."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +9,9 @@ from ...compiler.ir.graph import Graph
 from ...errors import InputError
 from ...hw.design import Design, Instance
 from ..cycle.simulate import Timing
-from .inside import activity
+from .inside import Activity, activity
 from .memories import block_accesses
+from .restless import Restless
 from .streams import Traffic
 
 # Codes of a frame, over all of a design's streams, up to which several frames are gone through.
@@ -91,9 +91,13 @@ def estimate(
         return None
     given = _checked(graph, frames)[: frames_used(design)]
     clocks = clocks_of_frame(timing)
-    units = tuple(_unit(*one, len(given), clocks, board.part.family, power) for one in Traffic(design, given))
+    restless, found = Restless(design), []
+    for place, (instance, inputs, outputs) in enumerate(Traffic(design, given)):
+        moved = activity(instance, inputs, board.part.family, restless.at(place))
+        restless.note(place, moved.shown, outputs)
+        found.append(_unit(instance, moved, len(given), clocks, board.part.family, power))
     tree = UnitEnergy(CLOCK, "", CLOCK, power.tree_pj * clocks / 1000, clocks)
-    return _in_all((*units, tree), power, clocks, clock_mhz or board.default_clock_mhz)
+    return _in_all((*found, tree), power, clocks, clock_mhz or board.default_clock_mhz)
 
 
 def frames_used(design: Design) -> int:
@@ -126,11 +130,9 @@ def _checked(graph: Graph, frames: np.ndarray) -> np.ndarray:
 
 
 def _unit(
-    instance: Instance, inputs: Sequence[np.ndarray], outputs: object, frames: int, clocks: float,
-    family: str, power: Power,
-) -> UnitEnergy:  # fmt: skip
+    instance: Instance, moved: Activity, frames: int, clocks: float, family: str, power: Power
+) -> UnitEnergy:
     """One instance's energy for a frame."""
-    moved = activity(instance, inputs, family)
     used = instance.resources(family)
     pj = (moved.register + moved.logic) / frames * power.net_pj + moved.local / frames * power.local_pj
     pj += used.ff * clocks * power.register_pj

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from ...hw.design import Instance
 from ...hw.units.fabric import LUT6
 from . import inside_activation, inside_computing, inside_matrices, inside_moving
 from .inside_matrices import MOST_ROWS
+from .restless import takes_all
 from .tally import Tally
 
 MODELS: Mapping[str, Callable[..., None]] = MappingProxyType(
@@ -49,11 +50,12 @@ _MOST, _PLACES, _LEAST_CLOCKS = 100_000, 4, 64
 @dataclass(frozen=True)
 class Activity:
     """Transitions of a unit's own nets in the time that the words it was given take: of registers' outputs,
-    of nets inside logic cells, and of those between them."""
+    of nets inside logic cells, and of those between them; ``shown`` as a Tally has it."""
 
     register: float
     local: float
     logic: float
+    shown: float = 0
 
     @property
     def transitions(self) -> float:
@@ -90,15 +92,18 @@ def structure(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> 
     return tally
 
 
-def activity(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> Activity:
+def activity(
+    instance: Instance, inputs: Sequence[np.ndarray], family: str, restless: float = 1.0
+) -> Activity:
     """Transitions inside a unit for the codes of its inputs, int64 (beats, lanes) of whole frames.
 
     Of long inputs some pieces of work are gone through, alike many in a few places of the frames.
+    ``restless`` is how often the wires of its input change for each change from beat to beat.
     """
     pieces = _pieces(instance, inputs)
     spans = _spans(instance, pieces)
     total = sum(stop - start for start, stop in spans)
-    found = dict.fromkeys((*CLASSES, "steps"), 0.0)
+    found = dict.fromkeys((*CLASSES, "steps", "shown"), 0.0)
     for start, stop in spans:
         cut = [x[start * len(x) // pieces : stop * len(x) // pieces] for x in inputs]
         tally = structure(instance, cut, family)
@@ -106,7 +111,9 @@ def activity(instance: Instance, inputs: Sequence[np.ndarray], family: str) -> A
         clocks = (stop - start) * instance.unit.interval(instance.p)
         for name in found:
             found[name] += getattr(tally, name) * pieces / total * clocks / max(clocks - 1, 1)
-    return calibrated(kind_of(instance, family), found)
+    if takes_all(instance):
+        found |= {name: found[name] * restless for name in CLASSES}
+    return replace(calibrated(kind_of(instance, family), found), shown=found["shown"])
 
 
 def calibrated(kind: str, found: Mapping[str, float]) -> Activity:

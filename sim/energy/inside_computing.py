@@ -81,6 +81,7 @@ def sum_pool(t: Tally, unit: Instance, x: np.ndarray) -> None:
     base = np.concatenate([np.zeros_like(reached[:, :1]), reached[:, :-1]], axis=1)
     flat = (-1, p.PE)
     t.wired(t.kept(t.chain(base.reshape(flat), values.reshape(flat), p.ACC_BITS), p.ACC_BITS), p.ACC_BITS)
+    t.shown += flips(reached.reshape(flat), p.ACC_BITS)
     _rounds(t, len(x), folds, p.TAPS)
     if p.TAPS > 1:
         _turned(t, reached.reshape(flat), p.ACC_BITS, folds)
@@ -112,6 +113,7 @@ def max_pool(t: Tally, unit: Instance, x: np.ndarray) -> None:
     old = np.concatenate([best[-1:, -1:].repeat(len(best), 0), best[:, :-1]], axis=1)
     flat = (-1, p.PE)
     t.wired(t.kept(best.reshape(flat), p.BITS), p.BITS)
+    t.shown += flips(best.reshape(flat), p.BITS)
     _rounds(t, len(x), folds, p.TAPS)
     least = -(1 << (p.BITS - 1)) if p.SIGNED else 0
     if p.BITS > _LUT_COMPARE:

@@ -64,6 +64,7 @@ def _sequence(t: Tally, beats: int, slots: int, words: int, late: int, flags: in
 
 
 def _add(t: Tally, share: Tally, times: float) -> None:
+    t.shown += share.shown * times
     t.register += share.register * times
     t.local += share.local * times
     t.logic += share.logic * times
@@ -105,15 +106,18 @@ def _rows(t: Tally, x: np.ndarray, w: np.ndarray, start: np.ndarray, slots: int,
     first = start[np.arange(len(sums) // slots) % len(start)]
     if len(start) > 1:
         t.kept(t.made(first, p.ACC_BITS), p.ACC_BITS)
-    accumulate(t, sums + carry, first, slots, p.ACC_BITS)
+    accumulate(t, sums + carry, first, slots, p.ACC_BITS, p.ACC_BITS - 1 if p.TOP_BIT else 0)
 
 
-def accumulate(t: Tally, addends: np.ndarray, first: np.ndarray, slots: int, bits: int) -> None:
-    """gw_accumulator: addends (clocks, rows), start values (clocks / slots, rows)."""
+def accumulate(
+    t: Tally, addends: np.ndarray, first: np.ndarray, slots: int, bits: int, lowest: int = 0
+) -> None:
+    """gw_accumulator: addends (clocks, rows), start values by sum and row; bits from ``lowest`` on leave."""
     steps = addends.reshape(-1, slots, addends.shape[1])
     reached = first[:, None] + np.cumsum(steps, axis=1)
     base = np.concatenate([first[:, None], reached[:, :-1]], axis=1).reshape(addends.shape)
     t.added(base & mask(bits), addends & mask(bits), bits)
+    t.shown += flips(reached.reshape(addends.shape) >> lowest, bits - lowest)
     if slots > 1 and not t.six:
         t.logic += flips(base, bits)
 
@@ -149,6 +153,7 @@ def depthwise(t: Tally, unit: Instance, x: np.ndarray) -> None:
     )
     flat = (-1, lanes)
     sums = t.chain(base.reshape(flat) & mask(p.ACC_BITS), products & mask(p.ACC_BITS), p.ACC_BITS)
+    t.shown += flips(sums, p.ACC_BITS)
     if p.TAPS > 1:
         t.wired(t.kept(sums, p.ACC_BITS), p.ACC_BITS)
         t.register += (1 if folds >= 5 else folds) * flips(reached.reshape(flat), p.ACC_BITS)

@@ -42,6 +42,7 @@ def width_converter(t: Tally, unit: Instance, x: np.ndarray) -> None:
     bits = stream.element.bits
     if p.IN <= p.OUT:
         ratio = p.OUT // p.IN
+        t.shown += ratio * flips(x, bits)
         t.register += ratio * flips(x, bits) + 2 * len(x) / ratio
         t.counted(len(x), ratio)
         t.steps += len(x) / ratio
@@ -77,6 +78,7 @@ def gather(t: Tally, unit: Instance, x: np.ndarray) -> None:
 def slice_(t: Tally, unit: Instance, x: np.ndarray) -> None:
     """gw_slice: a register that takes all beats."""
     t.kept(x, unit.input.element.bits)
+    t.shown += flips(x, unit.input.element.bits)
     _nested(t, len(x), [getattr(unit.p, f"N{k}") for k in range(3)])
     t.steps += len(x)
 
@@ -124,6 +126,7 @@ def whole_window(t: Tally, unit: Instance, x: np.ndarray) -> None:
     span = p.DW * (p.KW - 1) + 1
     moved = flips(x, bits)
     t.register += moved * (p.KH * span + (p.KH - 1))
+    t.shown += moved * p.KH * p.KW
     _nested(t, len(x), [p.W, p.H])
     if p.KH > 1 and p.DH * p.W > 1:
         t.counted(len(x), p.DH * p.W)

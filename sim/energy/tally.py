@@ -24,6 +24,7 @@ class Tally:
             LUT below a wide multiplexer.
         logic: of other outputs of LUTs, and of multipliers.
         steps: clocks in which the unit's own control moved, times the bits that move with it.
+        shown: changes of the output's wires where these also show what is no beat, as partial sums; else 0.
     """
 
     six: bool = False
@@ -32,6 +33,7 @@ class Tally:
     local: float = 0
     logic: float = 0
     steps: float = 0
+    shown: float = 0
 
     def kept(self, codes: np.ndarray, bits: int, clocks: int = 1) -> np.ndarray:
         """Words that pass through so many registers, one after the other."""
