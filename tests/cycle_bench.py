@@ -27,8 +27,8 @@ _NOTE = '        if ({wire}_tvalid && {wire}_tready) $fwrite(log_file, "{number}
 
 
 class Watched:
-    """A design in a simulator whose streams are all watched; ``clocks`` are the last run's, by edge: those of all
-    beats that moved until the last one out, and a few clocks more."""
+    """A design in a simulator whose streams are all watched; ``clocks`` are the last run's, by edge: those of
+    all beats that moved until the last one out, and a few clocks more."""
 
     def __init__(self, design: Design, folder: Path, tool: str = "icarus"):
         self.design, self._folder = design, folder
