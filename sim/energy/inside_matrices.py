@@ -24,6 +24,8 @@ from .words import fields, flips, mask
 
 # As in gw_lane_buffer: up to so many bits are a ring of registers.
 _RING_BITS = 128
+# As in gw_turn: from so many words on they live in a RAM.
+_FOLD_RAM = 5
 # Rows of lanes that are gone through; the others of a unit move as much on the average.
 MOST_ROWS = 8
 
@@ -135,7 +137,7 @@ def depthwise(t: Tally, unit: Instance, x: np.ndarray) -> None:
     t.counted(len(x), len(words))
     t.counted(len(x), folds)
     t.counted(len(x) // folds, p.TAPS)
-    if folds >= 5 and p.TAPS > 1:
+    if folds >= _FOLD_RAM and p.TAPS > 1:
         t.counted(2 * len(x), folds)
     t.steps += len(x)
     values, w, start = depthwise_operands(unit, x)
@@ -146,23 +148,26 @@ def depthwise(t: Tally, unit: Instance, x: np.ndarray) -> None:
     for lane in range(lanes):
         sums, carry = ROWS[own.LANE](t, beats[:, lane : lane + 1], weights[:, lane : lane + 1], own)
         products[:, lane : lane + 1] = sums + carry
-    steps = products.reshape(-1, p.TAPS, folds, lanes)
-    reached = start.reshape(1, 1, folds, lanes) + np.cumsum(steps, axis=1)
-    base = np.concatenate(
-        [np.broadcast_to(start.reshape(folds, lanes), reached[:, :1].shape), reached[:, :-1]], 1
-    )
-    flat = (-1, lanes)
-    sums = t.chain(base.reshape(flat) & mask(p.ACC_BITS), products & mask(p.ACC_BITS), p.ACC_BITS)
+    _rounds(t, p, products.reshape(-1, p.TAPS, folds, lanes), start.reshape(folds, lanes))
+
+
+def _rounds(t: Tally, p: SimpleNamespace, steps: np.ndarray, start: np.ndarray) -> None:
+    """gw_depthwise's sums, which come round: steps (windows, TAPS, folds, lanes), start (folds, lanes)."""
+    folds, lanes = start.shape
+    reached = start + np.cumsum(steps, axis=1)
+    base = np.concatenate([np.broadcast_to(start, reached[:, :1].shape), reached[:, :-1]], 1)
+    base, made, steps = (each.reshape(-1, lanes) for each in (base, reached, steps))
+    sums = t.chain(base & mask(p.ACC_BITS), steps & mask(p.ACC_BITS), p.ACC_BITS)
     t.shown += flips(sums, p.ACC_BITS)
     if p.TAPS > 1:
         t.wired(t.kept(sums, p.ACC_BITS), p.ACC_BITS)
-        t.register += (1 if folds >= 5 else folds) * flips(reached.reshape(flat), p.ACC_BITS)
+        t.register += (1 if folds >= _FOLD_RAM else folds) * flips(made, p.ACC_BITS)
         if not t.six:
-            t.logic += flips(base.reshape(flat), p.ACC_BITS)
+            t.logic += flips(base, p.ACC_BITS)
     else:
         t.made(sums, p.ACC_BITS)
     if p.HAS_BIAS and folds > 1:
-        t.kept(start.reshape(folds, lanes)[np.arange(len(x)) % folds], p.ACC_BITS, 2)
+        t.kept(start[np.arange(len(steps)) % folds], p.ACC_BITS, 2)
 
 
 def _lane_of(p: SimpleNamespace) -> dict[str, int]:
