@@ -13,10 +13,16 @@ from gatewright.hw.units import UNITS
 _UNITS = {unit.module: unit for unit in UNITS}
 # Errors count relative to what was found and so many LUTs or registers more.
 _SMALL = 12.0
-# How much a factor away from 1 costs, as errors of so many units would.
-_PRIOR = 0.3
+# How many units a factor's pull counts as; parts that fewer than so many units have are not fitted.
+_PRIOR, _LEAST = 0.3, 6
 # How much stronger the pull is where it is towards a family much alike.
 _ALIKE = 2.0
+# A factor as near to 1 is 1: most registers are told exactly, and neighbours' pruned bits are no reason.
+_EXACT = 0.06
+# Units whose LUTs or registers formulas tell exactly, by their tests; measured cells may be a neighbour's.
+_EXACT_LUTS = ("gw_fifo", "gw_width_converter", "gw_arg_max")
+_EXACT_REGISTERS = ("gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat")
+_ROMS = ("weights", "biases", "factors", "offsets", "drops")
 # How much a whole design counts beside a unit.
 _WHOLE = 2.0
 # Beyond this relative error a unit counts less: a flattened netlist does not always tell whose a cell is.
@@ -62,18 +68,33 @@ def factors(measured: Sequence[Row], towards: Mapping | None = None) -> dict[str
     Units and whole designs are told at once: where cells were given to a neighbour, the sum is still right.
 
     Args:
-        towards: the factors of a family that is much alike; without, all are drawn to 1.
+        towards: the factors of a family that is much alike; without, all are drawn to one for the family.
     """
     names = sorted({(row.module, name) for row in measured for name in row.parts})
-    before = [(towards or {}).get(module, {}).get(name, (1.0, 1.0)) for module, name in names]
+    common = (_common(measured, "lut"), 1.0)
+    before = [(towards or {}).get(module, {}).get(name, common) for module, name in names]
     pull = _ALIKE if towards else 1.0
     both = [_solve(measured, names, k, np.array(before)[:, n], pull) for n, k in enumerate(("lut", "ff"))]
     found: dict[str, dict[str, list[float]]] = defaultdict(
         dict, {m: dict(f) for m, f in (towards or {}).items()}
     )
     for (module, part), *pair in zip(names, *both, strict=True):
-        found[module][part] = [round(float(v), 4) for v in pair]
+        found[module][part] = [1.0 if abs(v - 1) < _EXACT else round(float(v), 4) for v in pair]
     return dict(found)
+
+
+def _sure(module: str, part: str, kind: str) -> bool:
+    """Whether a part's formula is exact."""
+    return module in _EXACT_LUTS or (kind == "ff" and (module in _EXACT_REGISTERS or part in _ROMS))
+
+
+def _common(measured: Sequence[Row], kind: str) -> float:
+    """What all parts of a design must be multiplied by, of designs in the middle."""
+    said, took = defaultdict(float), defaultdict(float)
+    for row in measured:
+        said[row.design] += sum(getattr(part, kind) for part in row.parts.values())
+        took[row.design] += getattr(row.found, kind)
+    return float(np.median([took[name] / said[name] for name in said]))
 
 
 def _solve(
@@ -91,8 +112,11 @@ def _solve(
     weight = np.concatenate([1 / (b + _SMALL), _WHOLE / (member @ b + _SMALL)])[:, None]
     a, b = np.vstack([a, member @ a]) * weight, np.concatenate([b, member @ b]) * weight[:, 0]
     present = a != 0
-    each = np.sqrt((a**2).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
-    prior = np.sqrt(_PRIOR) * pull * each + 1e-6
+    units = np.maximum(present.sum(axis=0), 1)
+    each = np.sqrt((a**2).sum(axis=0) / units)
+    sure = np.array([_sure(module, part, kind) for module, part in names])
+    fixed, before = (units < _LEAST) | sure, np.where(sure, 1.0, before)
+    prior = np.where(fixed, 1e3, np.sqrt(_PRIOR) * pull) * each + 1e-6
     used, x = np.ones(len(b)), np.ones(len(names))
     for _ in range(_ROUNDS):
         root = np.sqrt(used)

@@ -101,7 +101,8 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     clamp = (p.ACC_BITS - p.SHIFT - levels) / 3 + 2 * levels - levels * (1 << levels == p.TOP + 1)
     factors, offsets = (contents[n].words if n in contents else None for n in ("FACTORS", "OFFSETS"))
     if not by_digits:
-        lanes = {"products": _product_sums(p, factors, family)}
+        products = _product_sums(p, factors, family)
+        lanes = {"wide_products" if products.dsp > p.PE else "products": products}
     elif factors:
         lanes = known_factors(p, factors, family)
     else:

@@ -21,7 +21,7 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
     if p.IN > p.OUT:
         return {
             "shift": Resources(lut=(p.IN - p.OUT) * p.BITS, ff=(p.IN - p.OUT) * p.BITS),
-            "top": Resources(lut=0.5 * p.OUT * p.BITS, ff=p.OUT * p.BITS),
+            "top": Resources(ff=p.OUT * p.BITS),
             "down_count": Resources(lut=2 * count, ff=count),
             "down_control": Resources(lut=3, ff=1),
         }
