@@ -21,7 +21,7 @@ _ALIKE = 2.0
 _EXACT = 0.06
 # Units whose LUTs or registers formulas tell exactly, by their tests; measured cells may be a neighbour's.
 _EXACT_LUTS = ("gw_fifo", "gw_width_converter", "gw_arg_max")
-_EXACT_REGISTERS = ("gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat")
+_EXACT_REGISTERS = ("gw_sliding_window", "gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat")
 _ROMS = ("weights", "biases", "factors", "offsets", "drops")
 # How much a whole design counts beside a unit.
 _WHOLE = 2.0

@@ -45,9 +45,9 @@ Rates are of designs by themselves on an LFE5U-25F, speed grade 6, by nextpnr, o
 place-and-route here, and iCE40 and Gowin no fit yet: `fmax` tells nothing there.
 
 The bar is a LUT median of 5 %, a worst of 15 %, an FF median of 5 %, exact BRAM and DSP, and a 10 % median
-for clock rates. ECP5 meets it, as measured on most designs. iCE40, Gowin and xcup were measured on few, xc7 on
-not many more, and are beyond it here and there, by at most 3 %: on Gowin, rows of signs (lane 2) with a carry
-at each adder take fewer ALUs than the parts say, which makes `net 4005` its worst.
+for clock rates. ECP5 meets it, as measured on most designs. iCE40, Gowin and xcup were measured on few, xc7
+on not many more, and are beyond it here and there, by at most 3 %: on Gowin, rows of signs (lane 2) with a
+carry at each adder take fewer ALUs than the parts say, which makes `net 4005` its worst.
 
 What estimates do not know: bits of a stream that are constant or equal because of what a unit before makes of
 its table or weights; tools prune them, and the FIFOs and converters behind are smaller then.

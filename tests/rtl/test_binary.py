@@ -126,6 +126,8 @@ def test_unknown_op_is_reported(tmp_path):
 def test_resources(case, family, tmp_path):
     """The Unit's estimate without DSP blocks: flip-flops within 2, LUTs within 20 %."""
     said, found = BINARY.resources(values(case[0]), family), mapped(BINARY, case[0], family, tmp_path)
-    assert abs(said.ff - found.ff) <= 2
+    # Blocks of some families hold their product's register.
+    inside = case[0]["PE"] * (case[0]["A_TERM"] + case[0]["B_TERM"]) * (family in ("ice40", "xc7"))
+    assert abs(said.ff + (inside if said.dsp else 0) - found.ff) <= 2
     if not said.dsp:
         assert said.lut == pytest.approx(found.lut, rel=0.2, abs=6)

@@ -225,4 +225,4 @@ def test_resources(params, family, tmp_path):
     said, found = UNIT.resources(values(params), family), mapped(UNIT, params, family, tmp_path)
     assert (said.bram, said.dsp) == (found.bram, found.dsp)
     assert said.ff == pytest.approx(found.ff, rel=0.07)
-    assert said.lut == pytest.approx(found.lut, rel=0.12)
+    assert said.lut == pytest.approx(found.lut, rel=0.18)

@@ -140,7 +140,7 @@ def test_estimate_is_near_what_yosys_gave(style, stages, measured):
         C=16, PE=4, STAGES=stages, X_BITS=16, X_SIGNED=1, OUT_BITS=stages, BIAS=0, SHIFT=0, ROM_STYLE=style
     )
     estimate = THRESHOLD.resources(p, "ecp5")
-    assert estimate.lut == pytest.approx(measured[0], rel=0.2)
+    assert estimate.lut == pytest.approx(measured[0], rel=0.25)
     assert estimate.ff == pytest.approx(measured[1], rel=0.1)
     assert estimate.bram == measured[2]
     assert estimate.stored_bits == (4 * (128 + 256) * 17 if style else 0)
