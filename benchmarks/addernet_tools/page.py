@@ -203,11 +203,13 @@ def _energy(records: Mapping[str, dict]) -> str:
             pj = energy.per_tap_pj(case, record, "LeNet-5", power)
             if pj is None:
                 continue
-            glitches = "yes" if record["toggles"]["LeNet-5"]["all_nets"] else "no"
-            change = _against(found, case, lambda c, r: energy.per_tap_pj(c, r, "LeNet-5", power))
+            glitches = bool(record["toggles"]["LeNet-5"]["all_nets"])
+            # Of what is counted alike: with glitches or without.
+            alike = [(c, r) for c, r in found if bool(r["toggles"]["LeNet-5"]["all_nets"]) == glitches]
+            change = _against(alike, case, lambda c, r: energy.per_tap_pj(c, r, "LeNet-5", power))
             rows.append(
-                (case.array.bits, case.array.kind.title, _lanes(case.array), glitches, f"{pj:.1f}",
-                 f"{pj * TAPS / 1e6:.2f}", change)
+                (case.array.bits, case.array.kind.title, _lanes(case.array), "yes" if glitches else "no",
+                 f"{pj:.1f}", f"{pj * TAPS / 1e6:.2f}", change)
             )  # fmt: skip
     columns = ("Bits", "Lanes", "Number", "Glitches", "pJ a tap", "uJ a LeNet-5", "Against LUT multiplier")
     said = f"Uncertainty of absolute values: {100 * power.uncertainty:.0f} %. Source: {power.source}.\n"
