@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
+
 sys.path.insert(0, str(Path(__file__).parent))
 from addernet_tools import arrays, operands, power, unit
 from addernet_tools.arrays import Array
@@ -143,6 +145,7 @@ def main() -> int:
     parser.add_argument("--arm-json", type=Path, help="the page's section of ARM")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # trained weights, and so whole units, depend on how many there are
     if given.page:
         files = {"lenet": given.lenet_json, "arm": given.arm_json}
         sections = {name: json.loads(file.read_text()) for name, file in files.items() if file}
