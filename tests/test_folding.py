@@ -216,7 +216,7 @@ def test_rows_that_share_multiplications_give_the_reference(groups, taps):
 def test_rows_share_multiplications_where_dsp_blocks_are_short():
     """8 products a clock need 8 blocks of an ECP5, or 4: on a part of 6 with few LUTs they need 4."""
     graph = products(4)
-    small = replace(BOARD, part=replace(BOARD.part, lut=800, dsp=6))
+    small = replace(BOARD, part=replace(BOARD.part, lut=680, dsp=6))
     design = fold("products", layers(graph), small, 16 * 12)
     assert lane_of(design) == LANE_PAIR
     assert design.resources("ecp5").dsp == 4

@@ -125,7 +125,7 @@ def test_bad_weights(w, fold, bits, message):
         weight_memory(w, *fold, bits)
 
 
-# LUTs (a CCU2C counts two, a DPR16X4 six), registers, block RAMs: Yosys 0.70, synth_ecp5 -nowidelut, rtl/ecp5.
+# LUTs (a CCU2C counts two, a DPR16X4 six), registers, block RAMs: Yosys 0.70, synth_ecp5, with rtl/ecp5.
 ECP5_MEASURED = {
     (0, 4, 4): (421, 822, 4),
     (1, 4, 4): (1149, 1261, 4),
