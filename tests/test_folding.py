@@ -225,7 +225,7 @@ def test_rows_share_multiplications_where_dsp_blocks_are_short():
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("bits", [2, 4, 6, 8])
 def test_rows_share_multiplications_only_where_that_saves_blocks(bits, family):
-    """Where a family's block does not take both, one without sharing takes no more, within the fit's error."""
+    """Where a block does not take both, one without sharing takes no more LUTs, within the fit's error."""
     (layer,) = layers(products(bits))
     rule = FPGA.rule(layer.node)
 
@@ -242,7 +242,7 @@ def test_rows_share_multiplications_only_where_that_saves_blocks(bits, family):
             assert pair.dsp == folding.pe * folding.simd / 2
         if plain.dsp and 3 * bits + 2 > wide:
             assert pair.dsp >= plain.dsp
-            assert pair.lut > 0.98 * plain.lut
+            assert pair.lut > 0.95 * plain.lut
 
 
 @pytest.mark.parametrize(("kind", "used"), [("lut", set()), ("dsp", {"", "fc", "hidden"})])
