@@ -103,6 +103,19 @@ def test_every_op(tmp_path, make, settings):
     assert np.array_equal(found, evaluate(graph, frames)[0].reshape(found.shape))
 
 
+def test_flat_kernels_in_streams(tmp_path):
+    """A kernel of one row that skips rows, which hls4ml's streams do not by themselves."""
+    rng = np.random.default_rng(5)
+    x = input_of("x", (7, 6, 2), 0, 3)
+    graph = Graph((x,), (Conv2d((2, 2), (2, 0, 0, 0))(x, ints(rng, -4, 5, 1, 3, 2, 3)),), "flat")
+    frames = random_data(graph, 20).frames
+    found = simulated(graph, tmp_path, frames, io_type="io_stream")
+    assert np.array_equal(found, evaluate(graph, frames)[0])
+    y = AdderConv2d((2, 1))(x, ints(rng, 0, 5, 1, 3, 2, 3), name="flat")
+    with pytest.raises(LoweringError, match="a kernel of several rows, or every row, in io_stream"):
+        model_of(Graph((x,), (y,), "net"), Settings("part", 10.0, "io_stream"), str(tmp_path / "no"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(tmp_path, seed):

@@ -110,11 +110,17 @@ def _conv(node: Node, io_type: str) -> Piece:
             raise _refused(node, "no dilation")
     else:
         w = _spread(w, op.groups, op.dilations)
+    # hls4ml's streams take every row where a wide kernel has one.
+    below = int(io_type == STREAM and w.shape[0] == 1 and w.shape[1] > 1 and op.strides[0] > 1)
+    if below and isinstance(op, AdderConv2d):
+        raise _refused(node, "a kernel of several rows, or every row, in io_stream")
+    w = np.pad(w, ((0, below), (0, 0), (0, 0), (0, 0)))
     attributes, precisions = _weights(w, bias, w.shape[3])
     attributes |= {
         "class_name": "Conv2D", "n_chan": w.shape[2], "n_filt": w.shape[3],
         "filt_height": w.shape[0], "filt_width": w.shape[1],
     } | _image(node)  # fmt: skip
+    attributes["pad_bottom"] += below
     return Piece(attributes, precisions | _sums(node), _product(node, w))
 
 
