@@ -41,7 +41,9 @@ class _Plan:
 def share_roms(design: Design, family: str) -> Design:
     """``design`` with pairs of ROMs in common block RAM where that takes fewer blocks of ``family``.
 
-    Pairs are chosen greedily, those that save most first, then in the order of the design.
+    Pairs are chosen greedily, those that save most first, then in the order of the design. Columns that hold
+    the same in every word cost nothing in a ROM of its own; where that is more than sharing saves, the design
+    stays as it is.
     """
     if family not in TWO_PORTS:
         return design
@@ -57,7 +59,8 @@ def share_roms(design: Design, family: str) -> Design:
     instances = tuple(
         replace(i, unit=FED[i.unit.module].unit) if n in fed else i for n, i in enumerate(design.instances)
     )
-    return replace(design, instances=instances, stores=tuple(stores))
+    shared = replace(design, instances=instances, stores=tuple(stores))
+    return shared if shared.resources(family).bram < design.resources(family).bram else design
 
 
 def _tables(design: Design) -> Iterator[_Table]:

@@ -61,7 +61,7 @@ def test_one_slot(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [("assign data[i] = acc_q[i*ACC_BITS + ACC_BITS - 1]", "assign data[i] = acc_q[i*ACC_BITS]"),
-     ("assign base = first ?", "assign base = 1'b1 ?"),
+     ("base = choose ? a : b", "base = 1'b1 ? a : b"),
      (".soon(valid_q[SUMS-1-LEAD] &&", ".soon(valid_q[SUMS-2-LEAD] &&")],
     ids=["another bit", "no sum", "a limit too soon"],
 )  # fmt: skip

@@ -79,7 +79,7 @@ def test_measure_compiles_and_lints(measured):
 def test_page_shows_what_was_measured(measured):
     text = page({"cnv": measured})
     total = measured["report"]["resources"]["total"]
-    assert f"| {measured['report']['interval_clocks']:,} (estimated) |" in text
+    assert f"| {measured['report']['interval_clocks']:,} (modelled) |" in text
     assert f"| {total['lut']:,g} | {total['ff']:,g} |" in text
     assert "26,072" in text
     assert "Verilator -Wall is silent" in text

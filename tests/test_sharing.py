@@ -162,8 +162,8 @@ def test_a_network_with_shared_roms_equals_the_reference(family):
     graph = dense_layers()
     plain = small(graph)
     design = share_roms(plain, family)
-    before, after = plain.resources(family), design.resources(family)
-    assert after.bram < before.bram
+    before, after = plain.resources(family, contents=False), design.resources(family, contents=False)
+    assert design.resources(family).bram < plain.resources(family).bram
     assert after.stored_bits == before.stored_bits
     assert [s.module for s in design.stores].count("gw_rom_pair") >= 2
     frames = frames_for(1, graph, 6)
