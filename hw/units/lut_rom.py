@@ -51,7 +51,8 @@ def _make(table: int, address: int, inputs: int, made: dict[tuple[int, int], int
     table, address = _less(table, address)
     if address <= 1 or (address, table) in made:
         return
-    made[address, table] = 1
+    # Xilinx slices have multiplexers of two and four LUTs of six inputs beside them.
+    made[address, table] = 0 if inputs == 6 and inputs < address <= inputs + 2 else 1
     if address > inputs:
         half = 1 << address - 1
         _make(table >> half, address - 1, inputs, made)
