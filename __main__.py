@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
-from .driver.commands import add_check, add_estimate
+from .driver.commands import add_asked, add_check, add_estimate
 from .errors import GatewrightError
 
 _STAGES = (
@@ -91,16 +91,9 @@ def _add_compile(commands) -> None:
     )
     p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
-    rate = p.add_mutually_exclusive_group()
-    rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
-    rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
-    p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
-    p.add_argument("--multipliers", metavar="KIND", help="FPGA: products in lut or dsp only (default: any)")
-    p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+    add_asked(p)
     p.add_argument("--via", metavar="WAY", help="hls: a project of hls4ml for AMD's Vitis HLS, not RTL")
-    p.add_argument(
-        "--hls-config", type=Path, metavar="FILE", help="hls: hls4ml's YAML (IOType, ...)"
-    )
+    p.add_argument("--hls-config", type=Path, metavar="FILE", help="hls: hls4ml's YAML (IOType, ...)")
     p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
     p.add_argument("--cross", default="zig", metavar="CC", help="ARM: cross compiler, zig or gcc (from PATH)")

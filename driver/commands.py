@@ -8,17 +8,22 @@ from pathlib import Path
 _STDOUT_COLUMNS = 160
 
 
-def add_estimate(commands) -> None:
-    """``gatewright estimate``."""
-    p = commands.add_parser("estimate", help="what a model costs on a board, without synthesis")
-    p.add_argument("model", metavar="MODEL", type=Path, help="model file, as of compile")
-    p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
+def add_asked(p) -> None:
+    """What `compile` and `estimate` both take of the hardware that is wanted."""
     rate = p.add_mutually_exclusive_group()
     rate.add_argument("--fps", type=float, metavar="N", help="wanted frames per second")
     rate.add_argument("--interval", type=int, metavar="N", help="wanted clocks per frame")
     p.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
     p.add_argument("--multipliers", metavar="KIND", help="FPGA: products in lut or dsp only (default: any)")
     p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
+
+
+def add_estimate(commands) -> None:
+    """``gatewright estimate``."""
+    p = commands.add_parser("estimate", help="what a model costs on a board, without synthesis")
+    p.add_argument("model", metavar="MODEL", type=Path, help="model file, as of compile")
+    p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
+    add_asked(p)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
     p.add_argument(
         "--data", type=Path, metavar="FILE", help=".npz (inputs, labels) or .npy, for activity and accuracy"

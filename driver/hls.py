@@ -23,7 +23,6 @@ STAGES = ("graph", "hls", "csim")
 FAMILIES = ("xc7", "xcup")
 # In the output folder.
 FOLDER = "hls"
-_STREAM = "io_stream"
 
 
 def check_reachable(board: Board, options: Options) -> None:
@@ -91,9 +90,9 @@ def csim_stage(job: Job) -> None:
 def refusals(graph: Graph) -> tuple[dict[int, str], tuple[str, ...]]:
     """Why nodes, by ``id``, and the graph as a whole, cannot become a model of hls4ml; nothing is built."""
     from ..compiler.hls.convert import check
-    from ..compiler.hls.rules import refusal
+    from ..compiler.hls.rules import STREAM, refusal
 
-    found = {id(node): refusal(node, _STREAM) for node in graph.nodes()}
+    found = {id(node): refusal(node, STREAM) for node in graph.nodes()}
     refused = {key: reason for key, reason in found.items() if reason}
     if refused:
         return refused, ()

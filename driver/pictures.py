@@ -7,6 +7,7 @@ from ..hw.design import Design
 from ..sim.cycle.activity import BUSY, STALLED, WAITING, Activity, activities
 from ..sim.cycle.simulate import Timing
 from ..sim.cycle.windows import Queue, Window, first_window, queues, spans, steady_window
+from ..sim.energy.estimate import Energy
 from .roofline import roofline
 
 # Parts that a window is summed up in, and FIFOs that are shown over time.
@@ -16,7 +17,7 @@ _STEPS = 20
 
 
 def cycle_keys(
-    design: Design, timing: Timing, clock_mhz: float | None, graph: Graph, energy: object | None = None
+    design: Design, timing: Timing, clock_mhz: float | None, graph: Graph, energy: Energy | None = None
 ) -> dict:
     """The report's keys ``timeline``, ``fifos``, ``roofline`` and ``energy``.
 
@@ -116,13 +117,10 @@ def _levels(window: Window, queue: Queue) -> list[list[int]]:
     return [[int(bounds[n]), int(most[n])] for n in changed]
 
 
-def _energy(energy: object) -> dict:
-    """The key ``energy``: units summed up by layer."""
-    layers: dict[str, float] = {}
-    for unit in energy.units:
-        layers[unit.layer] = layers.get(unit.layer, 0.0) + unit.dynamic_nj
+def _energy(energy: Energy) -> dict:
+    """The key ``energy``."""
     told = ("dynamic_uj", "static_mw", "mw", "uj", "uncertainty", "source")
     return {
         **{name: getattr(energy, name) for name in told},
-        "layers": [{"name": name, "dynamic_nj": dynamic} for name, dynamic in layers.items()],
+        "layers": [{"name": name, "dynamic_nj": dynamic} for name, dynamic in energy.layers.items()],
     }

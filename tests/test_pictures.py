@@ -21,6 +21,7 @@ from gatewright.hw.layers import layers
 from gatewright.hw.units import UNITS
 from gatewright.report import render, validate
 from gatewright.sim.cycle.simulate import simulate
+from gatewright.sim.energy.estimate import Energy, UnitEnergy
 from report_example import edited, full
 
 # Frames that repeat one by one, many together, and FIFOs of many entries.
@@ -110,9 +111,10 @@ def test_energy_is_summed_by_layer():
     """In the order of the units."""
     graph, design = designed(0, 0)
     parts = [("b", 2.0), ("a", 1.0), ("b", 4.0), ("", 0.5)]
-    energy = SimpleNamespace(
-        units=tuple(SimpleNamespace(layer=layer, dynamic_nj=nj) for layer, nj in parts),
-        dynamic_uj=0.0075, static_mw=30.0, mw=31.0, uj=0.2, uncertainty=0.3, source="guess",
+    energy = Energy(
+        units=tuple(UnitEnergy(f"u{n}", layer, "gw_any", nj, 0.0) for n, (layer, nj) in enumerate(parts)),
+        dynamic_uj=0.0075, static_mw=30.0, clock_mhz=50.0, frames_per_second=9.0, mw=31.0, uj=0.2,
+        uncertainty=0.3, source="guess",
     )  # fmt: skip
     keys = cycle_keys(design, simulate(design, 8), 50.0, graph, energy)
     assert keys["energy"] == {

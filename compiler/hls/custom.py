@@ -1,6 +1,6 @@
 """Our layers, known to hls4ml through its extension API: thresholds, tables, constants, moves, arg max."""
 
-import functools
+from functools import cache, partial
 from pathlib import Path
 
 from hls4ml.backends import get_backend
@@ -10,8 +10,6 @@ from hls4ml.model.layers import Layer, register_layer
 
 BACKEND = "Vitis"
 HEADERS = Path(__file__).parent / "nnet_utils"
-# Names of products in gw_products.h.
-DISTANCE, SIGN = "gw_distance", "gw_sign"
 _CONFIG = """struct config{index} : nnet::gw_element_config {{
     static const unsigned n_in = {n_in};
     static const unsigned n_chan = {n_chan};
@@ -37,7 +35,7 @@ _GATHER_CONFIG = """struct config{index} : nnet::gw_gather_config {{
 _GATHER_CALL = "nnet::gw_gather<{input_t}, {output_t}, {config}>({input}, {output}, {constants});"
 _CALL = "nnet::gw_elements<{input_t}, {output_t}, {config}>({input}, {output}, {constants});"
 _ARG_MAX_CALL = "nnet::gw_arg_max<{input_t}, {output_t}, {config}>({input}, {output});"
-_INCLUDE = ["nnet_utils/gw_elements.h"]
+_ELEMENTS, _GATHER = "nnet_utils/gw_elements.h", "nnet_utils/gw_gather.h"
 
 
 class GwElements(Layer):
@@ -91,85 +89,47 @@ class GwArgMax(Layer):
         self.add_output_variable(self.get_attr("result_shape"))
 
 
-class GwElementsConfig(LayerConfigTemplate):
-    """Configuration of ``GwElements``."""
+class _Config(LayerConfigTemplate):
+    """Configuration of one of our layers."""
 
-    def __init__(self):
-        super().__init__(GwElements)
-
-    def format(self, node):
-        """The struct's text."""
-        return _CONFIG.format(**self._default_config_params(node))
-
-
-class GwElementsCall(FunctionCallTemplate):
-    """Call of ``GwElements``."""
-
-    def __init__(self):
-        super().__init__(GwElements, include_header=_INCLUDE)
-
-    def format(self, node):
-        """The call's text."""
-        name = node.get_weights("constant").name
-        return _CALL.format(**self._default_function_params(node) | {"constants": name})
-
-
-class GwGatherConfig(LayerConfigTemplate):
-    """Configuration of ``GwGather``."""
-
-    def __init__(self):
-        super().__init__(GwGather)
+    def __init__(self, layer: type[Layer], text: str):
+        super().__init__(layer)
+        self._text = text
 
     def format(self, node):
         """The struct's text."""
-        return _GATHER_CONFIG.format(**self._default_config_params(node))
+        return self._text.format(**self._default_config_params(node))
 
 
-class GwGatherCall(FunctionCallTemplate):
-    """Call of ``GwGather``."""
+class _Call(FunctionCallTemplate):
+    """Call of one of our layers, with its constants where it has any."""
 
-    def __init__(self):
-        super().__init__(GwGather, include_header=["nnet_utils/gw_gather.h"])
-
-    def format(self, node):
-        """The call's text."""
-        name = node.get_weights("constant").name
-        return _GATHER_CALL.format(**self._default_function_params(node) | {"constants": name})
-
-
-class GwArgMaxConfig(LayerConfigTemplate):
-    """Configuration of ``GwArgMax``."""
-
-    def __init__(self):
-        super().__init__(GwArgMax)
-
-    def format(self, node):
-        """The struct's text."""
-        return _ARG_MAX_CONFIG.format(**self._default_config_params(node))
-
-
-class GwArgMaxCall(FunctionCallTemplate):
-    """Call of ``GwArgMax``."""
-
-    def __init__(self):
-        super().__init__(GwArgMax, include_header=_INCLUDE)
+    def __init__(self, layer: type[Layer], text: str, header: str):
+        super().__init__(layer, include_header=[header])
+        self._text = text
 
     def format(self, node):
         """The call's text."""
-        return _ARG_MAX_CALL.format(**self._default_function_params(node))
+        constants = next((weights.name for weights in node.get_weights()), "")
+        return self._text.format(**self._default_function_params(node) | {"constants": constants})
 
 
-_TEMPLATES = (GwElementsConfig, GwElementsCall, GwGatherConfig, GwGatherCall, GwArgMaxConfig, GwArgMaxCall)
+# Of each layer: its configuration, its call, and the header that has it.
+_LAYERS = {
+    GwElements: (_CONFIG, _CALL, _ELEMENTS),
+    GwGather: (_GATHER_CONFIG, _GATHER_CALL, _GATHER),
+    GwArgMax: (_ARG_MAX_CONFIG, _ARG_MAX_CALL, _ELEMENTS),
+}
 
 
-@functools.cache
+@cache
 def backend():
     """hls4ml's Vitis back end, which knows our layers."""
     found = get_backend(BACKEND)
-    for layer in (GwElements, GwGather, GwArgMax):
+    for layer, (config, call, header) in _LAYERS.items():
         register_layer(layer.__name__, layer)
-    for template in _TEMPLATES:
-        found.register_template(template)
+        found.register_template(partial(_Config, layer, config))
+        found.register_template(partial(_Call, layer, call, header))
     for header in sorted(HEADERS.glob("*.h")):
         found.register_source(header)
     return found
