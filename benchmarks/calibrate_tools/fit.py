@@ -20,8 +20,8 @@ _ALIKE = 2.0
 # A factor as near to 1 is 1: most registers are told exactly, and neighbours' pruned bits are no reason.
 _EXACT = 0.06
 # Units whose LUTs or registers formulas tell exactly, by their tests; measured cells may be a neighbour's.
-_EXACT_LUTS = ("gw_fifo", "gw_width_converter", "gw_arg_max")
-_EXACT_REGISTERS = ("gw_sliding_window", "gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat")
+_EXACT_LUTS = ("gw_fifo", "gw_width_converter", "gw_arg_max", "gw_max_pool")
+_EXACT_REGISTERS = ("gw_sliding_window", "gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat", "gw_binary")
 _ROMS = ("weights", "biases", "factors", "offsets", "drops")
 # How much a whole design counts beside a unit.
 _WHOLE = 2.0
