@@ -1,0 +1,1 @@
+"""Networks quantized after training, by calibration alone."""

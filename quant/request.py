@@ -1,0 +1,62 @@
+"""What every quantization method is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Bits, data and what else a method needs.
+
+    Attributes:
+        bits_w: of the weights.
+        bits_a: of the activations that weights meet.
+        images: float32 (N, ...), as the network takes them; for calibration, or for training.
+        labels: int64 class numbers (N,), where there are any.
+        teacher: a float network that training methods learn from; None: the given network itself.
+        seed: of all that is drawn.
+        epochs: of training methods; None: the method's default.
+        first_last_bits: of weights and inputs of the first and the last layer.
+        checkpoint: a file that training methods go on from where it exists, and keep up to date.
+        console: where progress is shown, if anywhere.
+
+    Raises:
+        InputError: bits, images, labels or epochs that cannot be used.
+    """
+
+    bits_w: int
+    bits_a: int
+    images: Tensor
+    labels: Tensor | None = None
+    teacher: nn.Module | None = None
+    seed: int = 1
+    epochs: int | None = None
+    first_last_bits: int = 8
+    checkpoint: Path | None = None
+    console: Console | None = None
+
+    def __post_init__(self):
+        for what in ("bits_w", "bits_a", "first_last_bits"):
+            bits = getattr(self, what)
+            if not isinstance(bits, int) or not 1 <= bits <= 8:
+                raise InputError(f"quantize: {what} must be 1 to 8 bits, not {bits}.")
+        if self.images.dim() < 2 or not len(self.images):
+            raise InputError(
+                f"quantize: images must be at least one frame (N, ...), not shape {tuple(self.images.shape)}."
+            )
+        if self.labels is not None and tuple(self.labels.shape) != (len(self.images),):
+            raise InputError(
+                f"quantize: labels must be one for each of {len(self.images)} images, not shape "
+                f"{tuple(self.labels.shape)}."
+            )
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"quantize: there must be at least 1 epoch, not {self.epochs}.")
