@@ -9,7 +9,7 @@ from onnx import NodeProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ...errors import GraphError
-from .onnx_file import tensor_array
+from ..ir.onnx_file import tensor_array
 from .source import Operand, SourceNode
 from .tensors import Constant
 

@@ -8,8 +8,8 @@ from onnx import ModelProto
 from ...errors import GraphError
 from ..ir.graph import Graph
 from ..ir.io import DOMAIN, load
+from ..ir.onnx_file import read_model
 from .importer import TAKEN, SourceRecord, Survey
-from .onnx_file import read_model
 from .qonnx import import_model, survey_onnx
 from .tflite import load_tflite, survey_tflite
 from .tflite_file import is_tflite

@@ -19,13 +19,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 from ...errors import GraphError
 from ..ir.boundary import OutputDecoding, plain_input
 from ..ir.graph import Graph, Value
+from ..ir.onnx_file import read_model, tensor_array
 from .constants import COMPUTED, MAX_ELEMENTS, compute, literal
 from .handlers import ADVICE as FLOAT_ADVICE
 from .handlers import DEFAULT_ADVICE
 from .handlers import HANDLERS as FLOAT_HANDLERS
 from .importer import Importer, Item, Survey
 from .join_ops import as_multiples
-from .onnx_file import read_model, tensor_array
 from .qdq_ops import QDQ_DOMAINS, coded, edge_zero_point
 from .qoperator_handlers import QOPERATOR_ADVICE, QOPERATORS, ZERO_POINTS
 from .quantize import (

@@ -14,7 +14,7 @@ import numpy as np
 import tflite
 
 from ...errors import GraphError, InputError
-from .model_bytes import MAX_BYTES, read_bytes
+from ..ir.model_bytes import MAX_BYTES, read_bytes
 
 IDENTIFIER = b"TFL3"
 MAX_TENSORS = MAX_OPERATORS = 2**14

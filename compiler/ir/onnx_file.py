@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, TensorProto
 
 from ...errors import GraphError, InputError
-from ..ir.io import check_text
+from .io import check_text
 from .model_bytes import MAX_BYTES, read_bytes
 
 
