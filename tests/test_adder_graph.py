@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from gatewright.compiler.adder_graph import AdderGraph, adder_graph, digit_count, digits
 from gatewright.compiler.ir.types import Int
 from gatewright.errors import LoweringError
-from gatewright.hw.adder_graph import AdderGraph, adder_graph, digit_count, digits
 
 
 def values_of(graph: AdderGraph, x: np.ndarray) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ FLOORS = {
     "report": 1,  # takes plain data, so it needs to know nobody
     "compiler.ir": 2,
     "compiler.target": 3,
+    "compiler.adder_graph": 3,
     "compiler.passes": 3,
     "compiler.export_onnx": 3,
     "compiler.frontends": 3,

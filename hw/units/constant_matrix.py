@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ...compiler.adder_graph import AdderGraph, adder_graph, digit_count
 from ...compiler.ir.types import Int
-from ..adder_graph import AdderGraph, adder_graph, digit_count
 from ..design import Contents, Parts, Resources, Unit
 from .fabric import LUT6, adder
 

@@ -18,8 +18,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ..compiler.ir.types import Int
 from ..errors import LoweringError
+from .ir.types import Int
 
 # A value, and how many places it is shifted left.
 Term = tuple[int, int]
