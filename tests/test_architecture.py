@@ -24,6 +24,7 @@ FLOORS = {
     "compiler.neon": 4,
     "compiler.hls": 4,
     "hw": 4,
+    "compiler.split": 5,
     "sim": 5,
     "driver": 6,
 }
