@@ -32,13 +32,48 @@ class Method:
     needs_labels: bool = False
     paper: str = ""
 
+    def check(self, bits_w: int, bits_a: int) -> None:
+        """Raise InputError for bits that the method does not take."""
+        for what, bits, (low, high) in (
+            ("weights", bits_w, self.weights),
+            ("activations", bits_a, self.activations),
+        ):
+            if not low <= bits <= high:
+                wanted = f"{low} to {high} bits" if low < high else f"{low} bit{'s' * (low > 1)}"
+                raise InputError(f"quantize: {what} of method {self.name} must have {wanted}, not {bits}.")
+
     def load(self) -> Callable:
         """The method's function."""
         module, _, function = self.entry.partition(":")
         return getattr(import_module(f".{module}", __package__), function)
 
 
-_ALL: tuple[Method, ...] = ()
+_TRAINED = (
+    Method(
+        "lsq", "learned uniform steps", "lsq:quantize", trains=True, paper="Esser et al., arXiv 1902.08153"
+    ),
+    Method(
+        *("n2uq", "learned thresholds, uniform outputs", "n2uq:quantize", (1, 8), (1, 8)),
+        trains=True,
+        paper="Liu et al., arXiv 2111.14826",
+    ),
+    Method(
+        *("ste-bnn", "binary, plain straight-through gradients", "ste_bnn:quantize", (1, 1), (1, 1)),
+        trains=True,
+        paper="Hubara et al., arXiv 1602.02830",
+    ),
+    Method(
+        *("fda-bnn", "binary, gradients in the frequency domain", "fda:quantize", (1, 1), (1, 1)),
+        trains=True,
+        paper="Xu et al., arXiv 2103.00841",
+    ),
+    Method(
+        *("adam-bnn", "binary, ReActNet's layers in AdamBNN's two steps", "react:quantize", (1, 1), (1, 1)),
+        trains=True,
+        paper="Liu et al., arXiv 2003.03488 and 2106.11309",
+    ),
+)
+_ALL: tuple[Method, ...] = (*_TRAINED,)
 
 METHODS: dict[str, Method] = {m.name: m for m in _ALL}
 
