@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from onnx import TensorProto
 
 from gatewright.compiler.frontends.adder_ops import DOMAIN as ADDER
 from gatewright.compiler.frontends.function_ops import FUNCTIONS
@@ -104,6 +105,13 @@ def _gathered_shape(net: QdqNet, x: str) -> str:
     return net.node("Reshape", x, net.node("Concat", first, ints(net, -1), axis=0))
 
 
+def _from_table(net: QdqNet, x: str) -> str:
+    """A number of a list for each of 16 whole numbers."""
+    codes = net.pair(x, np.float32(1.0), 0, TensorProto.UINT4)
+    indices = net.node("Cast", codes, to=TensorProto.INT64)
+    return net.node("Gather", net.const(_RNG.integers(-40, 40, 16) / 8), indices, axis=0)
+
+
 _LAYERS = (
     node("Conv", weights(8, 4, 3, 3), pads=[1, 1, 1, 1]),
     node("Conv", weights(4, 1, 3, 3), form="depthwise", group=4, pads=[1, 1, 1, 1]),
@@ -144,6 +152,7 @@ _LAYOUT = (
     node("Expand", integers(1, 4, 6, 6), shape=(4, 1, 1)),
     node("Flatten"),
     node("Gather", integers(2, 0, 1), axis=1),
+    between("Gather", _from_table, "of a table"),
     node("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1)),
     node("Reshape", integers(1, 2, 72)),
     node("Resize", lambda n: "", lambda n: n.const([1, 1, 2, 2]), mode="nearest", nearest_mode="floor",

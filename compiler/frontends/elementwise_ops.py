@@ -239,6 +239,7 @@ def lower_cast(node: SourceNode) -> tuple[Tensor]:
         return (stepped(plain, AddStep, point, 0),)
     whole = not tensor.pending and tensor.chain.only_scale() and (tensor.chain.steps[0].params[0] == 1).all()
     if to in _INTEGER_TYPES and whole:
-        return (replace(tensor, integer=True),)
+        # Floats have no zero point, whatever codes they came from.
+        return (replace(tensor, integer=True, zero_point=tensor.zero_point if tensor.integer else 0),)
     kind = TensorProto.DataType.Name(to) if to in TensorProto.DataType.values() else str(to)
     raise GraphError(f"casts must be to float32, or of whole numbers to an integer type, not to {kind}")

@@ -1,12 +1,16 @@
-"""Nodes that take parts of a tensor: Slice, Split, Gather with constant indices."""
+"""Nodes that take parts of a tensor: Slice, Split, Gather; also of a table, by computed indices."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from ...errors import GraphError
+from .function_steps import FunctionStep
+from .join_ops import FarApart, matched
 from .layout_ops import normalized
 from .moves import picked, sliced
 from .source import SourceNode
-from .tensors import Tensor
+from .tensors import Constant, Tensor, rescaled
 
 
 def lower_slice(node: SourceNode) -> tuple[Tensor]:
@@ -89,7 +93,10 @@ def _equal(size: int, count: int) -> list[int]:
 
 
 def lower_gather(node: SourceNode) -> tuple[Tensor]:
-    """Elements of one axis by constant indices, whose axes take that axis' place."""
+    """Elements of one axis by constant indices, whose axes take that axis' place; or of a constant list of
+    float32 numbers by computed indices."""
+    if isinstance(node.operands[0], Constant) and isinstance(node.operands[-1], Tensor):
+        return (_from_table(node),)
     tensor = node.any_tensor()
     axis = _axis(node, tensor)
     indices = np.array(node.integers(1, "the indices"), dtype=np.int64)
@@ -100,6 +107,33 @@ def lower_gather(node: SourceNode) -> tuple[Tensor]:
     if not target:
         raise GraphError("an axis besides the batch must stay. Gather with a list of one index.")
     return (picked(tensor, axis, indices % size, node.name).reshaped(target),)
+
+
+def _from_table(node: SourceNode) -> Tensor:
+    """A number for each index, as exact integers of one unit where there is one."""
+    table, indices = node.constant(0, "the table").values, node.any_tensor(1)
+    if table.ndim != 1 or table.dtype != np.float32 or not np.isfinite(table).all():
+        raise GraphError(
+            f"a table for computed indices must be one list of finite float32 numbers, not {table.dtype} of "
+            f"shape {table.shape}"
+        )
+    dtype, count = indices.value.type.dtype, len(table)
+    low, high = dtype.lo + indices.zero_point, dtype.hi + indices.zero_point
+    if not -count <= low <= high < count:
+        raise GraphError(
+            f"computed indices must lie in {-count}..{count - 1}, but may be {low}..{high}. Put a quantizer "
+            "with as many codes as the table has numbers in front."
+        )
+
+    def function(x: np.ndarray) -> np.ndarray:
+        return table[np.rint(x).astype(np.int64) + indices.zero_point]
+
+    plain = replace(indices, integer=False, zero_point=0).then(FunctionStep((), function, "Gather"))
+    try:
+        (value,), unit = matched([plain])
+    except FarApart:
+        return plain
+    return rescaled(value, np.full((1,) * plain.rank, unit))
 
 
 def _axis(node: SourceNode, tensor: Tensor) -> int:
