@@ -21,6 +21,7 @@ class Method:
         trains: whether it trains the network's weights, rather than only calibrates.
         needs_labels: whether the request must hold labels.
         paper: what it follows.
+        options: names that ``Request.options`` may hold.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Method:
     trains: bool = False
     needs_labels: bool = False
     paper: str = ""
+    options: tuple[str, ...] = ()
 
     def check(self, bits_w: int, bits_a: int) -> None:
         """Raise InputError for bits that the method does not take."""

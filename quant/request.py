@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ class Request:
         first_last_bits: of weights and inputs of the first and the last layer.
         checkpoint: a file that training methods go on from where it exists, and keep up to date.
         console: where progress is shown, if anywhere.
+        options: what a method offers besides, by name (``Method.options``).
+        layer_bits: (weights, input) of single layers by name instead of ``bits_w`` and ``bits_a``, where the
+            method takes them; names are those of ``quant.ptq.plan``.
 
     Raises:
         InputError: bits, images, labels or epochs that cannot be used.
@@ -43,6 +47,8 @@ class Request:
     first_last_bits: int = 8
     checkpoint: Path | None = None
     console: Console | None = None
+    options: tuple[str, ...] = ()
+    layer_bits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self):
         for what in ("bits_w", "bits_a", "first_last_bits"):
