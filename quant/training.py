@@ -19,7 +19,7 @@ from ..errors import InputError
 _EVALUATED = 500
 _PARTS = {"recipe", "losses", "model", "optimizer", "schedule", "generator"}
 _OPTIMIZERS = ("sgd", "adam")
-_SCHEDULES = ("cosine", "linear")
+_SCHEDULES = ("cosine", "linear", "halving")
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -34,7 +34,8 @@ class Recipe:
             Adam has no momentum, but betas of 0.9 and 0.999.
         seed: of the order of the images and of ``augment``; the caller seeds the initial weights.
         optimizer: "sgd" or "adam".
-        schedule: "cosine" or "linear", from ``learning_rate`` to 0 over all steps.
+        schedule: "cosine" or "linear", from ``learning_rate`` to 0 over all steps; "halving" every sixth
+            of them.
     """
 
     epochs: int
@@ -158,7 +159,9 @@ class _Run:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.optimizer = _optimizer(model, recipe, hooks)
         total = recipe.epochs * self.steps
-        if recipe.schedule == "cosine":
+        if recipe.schedule == "halving":
+            self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, -(-total // 6), 0.5)
+        elif recipe.schedule == "cosine":
             self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, total)
         else:
             self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimizer, 1.0, 0.0, total)
