@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import BoardError
 from .table import PIN, Table
+from .zynq import Zynq, read_zynq
 
 FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 PULLS = ("none", "up", "down")
@@ -152,6 +153,7 @@ class Board:
     button: Button | None = None
     loader: str = ""
     processor: Processor | None = None
+    zynq: Zynq | None = None
 
     @property
     def has_bitstream(self) -> bool:
@@ -244,8 +246,9 @@ def _board(table: Table, name: str, folders: tuple[Path, ...]) -> Board:
     # A board with any pin must have them all; one without is good for estimates only.
     wired = any(key in table.data for key in ("io", "clock", "uart", "leds", "button"))
     pins = _pins(table) if wired else {}
+    zynq = read_zynq(table.table("zynq")) if "zynq" in table.data else None
     table.done()
-    board = Board(name, title, part, clock_mhz, source, processor=processor, **pins)
+    board = Board(name, title, part, clock_mhz, source, processor=processor, zynq=zynq, **pins)
     for pin in board.pins:
         if board.pins.count(pin) > 1:
             raise BoardError(f"{table.where}: a pin must have one use, not {board.pins.count(pin)}: {pin}")

@@ -19,7 +19,7 @@ from ..hw.flow.tools import find
 from ..hw.library import closure, twin
 from ..hw.testbench import testbench
 from ..hw.verilog import memory_files, top_level
-from . import link_file
+from . import link_file, zynq
 from .project import TOP, describe_design
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def write_rtl(job: Job) -> None:
     project.design_file.write_text(describe_design(design))
     _write_bench(job, [f"{TOP}.v", *accelerator])
     job.files |= {"rtl": "rtl", "design": project.design_file.name, "testbench": "rtl/tb"}
+    if job.board.zynq:
+        zynq.write_zynq(job)
 
 
 def _write_bench(job: Job, sources: list[str]) -> None:

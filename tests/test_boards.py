@@ -14,6 +14,7 @@ from gatewright.hw import design
 FOLDER = files("gatewright.boards")
 CORES = {
     "amd_zcu104": "cortex-a53",
+    "avnet_ultra96v2": "cortex-a53",
     "raspberrypi_3b": "cortex-a53",
     "raspberrypi_4b": "cortex-a72",
     "raspberrypi_5": "cortex-a76",
@@ -27,6 +28,7 @@ def test_names():
     assert boards.names() == (
         "1bitsquared_icebreaker",
         "amd_zcu104",
+        "avnet_ultra96v2",
         "radiona_ulx3s_85f",
         "raspberrypi_3b",
         "raspberrypi_4b",
