@@ -75,7 +75,19 @@ _TRAINED = (
         paper="Liu et al., arXiv 2003.03488 and 2106.11309",
     ),
 )
-_ALL: tuple[Method, ...] = (*_TRAINED,)
+_PLAIN_OPTIONS = ("equalize", "bias-correction")
+_PLAIN = (
+    Method("minmax", "ranges up to the largest value", "ptq:minmax", options=_PLAIN_OPTIONS),
+    Method("percentile", "ranges up to the 99.99th percentile", "ptq:percentile", options=_PLAIN_OPTIONS),
+    Method("mse", "ranges of least squared error", "ptq:mse", options=_PLAIN_OPTIONS),
+    Method(
+        "kl", "ranges of least information loss", "ptq:kl", options=_PLAIN_OPTIONS, paper="TensorRT, GTC 2017"
+    ),
+)
+_ALL: tuple[Method, ...] = (
+    *_PLAIN,
+    *_TRAINED,
+)
 
 METHODS: dict[str, Method] = {m.name: m for m in _ALL}
 
