@@ -1,0 +1,42 @@
+"""The page of ``accuracy.py``."""
+
+from accuracy_baselines import BASELINES
+from accuracy_networks import CASES
+from adder_table import paragraph
+from gatewright.quant.methods import METHODS
+
+
+def page(values: dict, widths: tuple[tuple[int, int], ...], epochs: int) -> str:
+    """The page's Markdown from the results of the work folder; what was not measured stays blank."""
+    lines = [
+        "# Accuracy of the quantization methods",
+        "",
+        paragraph(
+            "Written by `python benchmarks/accuracy.py --data DIR --work DIR --write docs/accuracy.md`; do "
+            "not edit it by hand. What each method is and when to take it: [quantize.md](quantize.md)."
+        ),
+        "",
+        paragraph(
+            "Percent of test images right; WxAy are bits of weights and activations of all layers but the "
+            "first and the last, which have 8. Both networks of CIFAR-10 train on a slice of 20,000 images "
+            "and are tested on 1,000 (one image is 0.10), MNIST's on 20,000 and 10,000. Methods that train "
+            f"have {epochs} epochs, on a CPU: **far fewer than their papers', so this compares methods at "
+            "equal effort and reproduces none of the papers' figures**. A blank was not measured, or is not "
+            "for these widths. Each network's integer graph gave its own outputs, bit for bit."
+        ),
+    ]
+    for name, case in CASES.items():
+        if f"{name} float" in values:
+            lines += ["", *_table(name, case.title, values, widths)]
+    return "\n".join([*lines, ""])
+
+
+def _table(name: str, title: str, values: dict, widths) -> list[str]:
+    heads = [f"W{w}A{a}" for w, a in widths]
+    lines = [f"## {title}", "", f"Float: {values[f'{name} float']:.2f} %", ""]
+    lines += ["| | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for method in (*BASELINES, *METHODS):
+        cells = [values.get(f"{name} {method} {head}") for head in heads]
+        if any(c is not None for c in cells):
+            lines.append(f"| {method} | " + " | ".join("" if c is None else f"{c:.2f}" for c in cells) + " |")
+    return lines
