@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from ..exact import exact_layer, out_axis, quantizer, weight_limits
 from .observe import Steps
 from .plan import LayerPlan, Plan
-from .prepare import _set_module
+from .prepare import set_module
 
 _CLIPS = 100
 
@@ -91,16 +91,16 @@ def build(plan: Plan, steps: Mapping[str, Steps], weights: Mapping[str, Weights]
             w = weights[node.name]
             given = torch.tensor(steps[planned.site].scale) if planned.whole else None
             twin = exact_layer(layer, w.values, w.scale, planned.bits, w.bias, given)
-            _set_module(network, node.target, twin)
+            set_module(network, node.target, twin)
         if node.name in plan.sites:
             found = steps[node.name]
-            _insert(network, node, quantizer(found.scale, plan.sites[node.name].bits, found.signed))
+            insert(network, node, quantizer(found.scale, plan.sites[node.name].bits, found.signed))
     network.graph.lint()
     network.recompile()
     return network.eval()
 
 
-def _insert(network: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+def insert(network: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
     """A call of ``module`` on a node's result, for all who read it."""
     name = f"{node.name}_quant"
     network.add_submodule(name, module)
