@@ -43,7 +43,7 @@ def load_array(path: Path) -> np.ndarray:
     Raises:
         InputError: no such file, or not a plain array.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path)
     if None not in arrays:
         raise InputError(f"data: {path} must be an .npy file with one array, not an .npz archive")
     return arrays[None]
@@ -56,7 +56,7 @@ def load_data(path: Path, graph: Graph, frames: int | None = None) -> Data:
     Raises:
         InputError: the file, or an array in it, cannot be used.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path)
     if None in arrays:
         arrays = {"inputs": arrays[None]}
     if "inputs" not in arrays:
@@ -120,8 +120,12 @@ def output_decoding(graph: Graph) -> OutputDecoding:
     return graph.decodings[0] if graph.decodings else plain_output(graph.outputs[0].type.shape)
 
 
-def _read(path: Path) -> dict[str | None, np.ndarray]:
-    """The arrays of an .npz archive by name, or that of an .npy file under None."""
+def read_arrays(path: Path) -> dict[str | None, np.ndarray]:
+    """The arrays of an .npz archive by name, or that of an .npy file under None; never unpickled.
+
+    Raises:
+        InputError: the file, or an array in it, cannot be read.
+    """
     try:
         loaded = np.load(path, allow_pickle=False)
     except FileNotFoundError:

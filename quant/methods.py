@@ -22,6 +22,7 @@ class Method:
         needs_labels: whether the request must hold labels.
         paper: what it follows.
         options: names that ``Request.options`` may hold.
+        layer_bits: whether it takes ``Request.layer_bits``.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Method:
     needs_labels: bool = False
     paper: str = ""
     options: tuple[str, ...] = ()
+    layer_bits: bool = False
 
     def check(self, bits_w: int, bits_a: int) -> None:
         """Raise InputError for bits that the method does not take."""
@@ -75,14 +77,12 @@ _TRAINED = (
         paper="Liu et al., arXiv 2003.03488 and 2106.11309",
     ),
 )
-_PLAIN_OPTIONS = ("equalize", "bias-correction")
+_OFFERS = {"options": ("equalize", "bias-correction"), "layer_bits": True}
 _PLAIN = (
-    Method("minmax", "ranges up to the largest value", "ptq:minmax", options=_PLAIN_OPTIONS),
-    Method("percentile", "ranges up to the 99.99th percentile", "ptq:percentile", options=_PLAIN_OPTIONS),
-    Method("mse", "ranges of least squared error", "ptq:mse", options=_PLAIN_OPTIONS),
-    Method(
-        "kl", "ranges of least information loss", "ptq:kl", options=_PLAIN_OPTIONS, paper="TensorRT, GTC 2017"
-    ),
+    Method("minmax", "ranges up to the largest value", "ptq:minmax", **_OFFERS),
+    Method("percentile", "ranges up to the 99.99th percentile", "ptq:percentile", **_OFFERS),
+    Method("mse", "ranges of least squared error", "ptq:mse", **_OFFERS),
+    Method("kl", "ranges of least information loss", "ptq:kl", paper="TensorRT, GTC 2017", **_OFFERS),
 )
 _ALL: tuple[Method, ...] = (
     *_PLAIN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import fx, nn
 
+from ..methods import METHODS
 from ..request import Request
 from .bias import correct_biases
 from .build import build, plain_weights
@@ -33,6 +34,7 @@ def kl(network: fx.GraphModule, request: Request) -> nn.Module:
 
 
 def _quantize(network: fx.GraphModule, request: Request, rule: str) -> nn.Module:
+    METHODS[rule].check(request.bits_w, request.bits_a)
     ready = prepare(network, request.images, "equalize" in request.options)
     planned = plan(ready, request.bits_w, request.bits_a, request.first_last_bits, request.layer_bits)
     steps = calibrated(planned, request.images, rule)

@@ -68,7 +68,7 @@ def absorb_norms(network: fx.GraphModule) -> None:
             node.replace_all_uses_with(source)
             network.graph.erase_node(node)
         else:
-            _set_module(network, node.target, FrozenNorm(norm))
+            set_module(network, node.target, FrozenNorm(norm))
     network.delete_all_unused_submodules()
     network.recompile()
 
@@ -104,7 +104,7 @@ def _exact_pools(network: fx.GraphModule) -> None:
         pool = module_of(network, node, (nn.AvgPool2d, nn.AdaptiveAvgPool2d))
         if pool is not None:
             shapes = (node.args[0].meta["tensor_meta"].shape[2:], node.meta["tensor_meta"].shape[2:])
-            _set_module(network, node.target, _exact_pool(node, pool, *map(tuple, shapes)))
+            set_module(network, node.target, _exact_pool(node, pool, *map(tuple, shapes)))
 
 
 def _exact_pool(node: fx.Node, pool: nn.Module, before: tuple, after: tuple) -> nn.Module:
@@ -123,6 +123,7 @@ def _exact_pool(node: fx.Node, pool: nn.Module, before: tuple, after: tuple) -> 
     return ExactAvgPool2d(tuple(b // a for a, b in zip(after, before, strict=True))).eval()
 
 
-def _set_module(network: fx.GraphModule, target: str, module: nn.Module) -> None:
+def set_module(network: fx.GraphModule, target: str, module: nn.Module) -> None:
+    """Put another module where ``target`` names one."""
     parent, _, own = target.rpartition(".")
     setattr(network.get_submodule(parent), own, module)
