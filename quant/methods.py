@@ -84,9 +84,23 @@ _PLAIN = (
     Method("mse", "ranges of least squared error", "ptq:mse", **_OFFERS),
     Method("kl", "ranges of least information loss", "ptq:kl", paper="TensorRT, GTC 2017", **_OFFERS),
 )
+_LEARNED = (
+    Method("layerwise", "learned roundings and steps, layer by layer", "unitwise:layerwise",
+           paper="AdaRound, Nagel et al., arXiv 2004.10568", **_OFFERS),
+    Method("brecq", "learned roundings and steps, block by block", "unitwise:brecq",
+           paper="Li et al., arXiv 2102.05426", **_OFFERS),
+    Method("unitwise", "learned roundings and steps together, each layer with its next", "unitwise:unitwise",
+           paper="UWC, Lin et al., arXiv 2201.06376", **_OFFERS),
+)  # fmt: skip
+_ENLARGING = (
+    Method("ddtb", "trained bounds that a gate moves per image, for super-resolution", "ddtb:quantize",
+           trains=True, paper="Zhong et al., ECCV 2022"),
+)  # fmt: skip
 _ALL: tuple[Method, ...] = (
     *_PLAIN,
+    *_LEARNED,
     *_TRAINED,
+    *_ENLARGING,
 )
 
 METHODS: dict[str, Method] = {m.name: m for m in _ALL}
