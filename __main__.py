@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
-from .driver.commands import add_asked, add_check, add_estimate
+from .driver.commands import add_asked, add_check, add_estimate, add_split
 from .errors import GatewrightError
 
 _STAGES = (
     "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify; "
-    "for HLS graph, hls, csim"
+    "for HLS graph, hls, csim; with --split graph, cut, parts, cosimulate"
 )
 
 
@@ -93,6 +93,7 @@ def _add_compile(commands) -> None:
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
     add_asked(p)
     p.add_argument("--via", metavar="WAY", help="hls: a project of hls4ml for AMD's Vitis HLS, not RTL")
+    add_split(p)
     p.add_argument("--hls-config", type=Path, metavar="FILE", help="hls: hls4ml's YAML (IOType, ...)")
     p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="ARM: threads of an inference, 1 to 4")
@@ -128,7 +129,7 @@ def _add_run(commands) -> None:
         "--on",
         default="reference",
         metavar="EXECUTOR",
-        help="reference, onnxruntime, rtl, icarus, cycle, arm, hls or device",
+        help="reference, onnxruntime, rtl, icarus, cycle, arm, hls, split or device",
     )
     p.add_argument("--port", metavar="PORT", help="device: the board's serial port, such as /dev/ttyUSB0")
     p.add_argument("--baud", type=int, metavar="N", help="device: bits per second (default: as compiled)")
@@ -191,6 +192,7 @@ def _compile(args) -> int:
         cache=args.cache,
         via=args.via,
         hls_config=args.hls_config,
+        split=args.split,
     )
     with _progress(args.quiet) as say:
         report = compile_model(args.model, args.board, args.out, options, say)

@@ -129,8 +129,11 @@ def library_stage(job: Job) -> None:
         for name in made.values():
             (build / name).rename(root / name)
         shutil.rmtree(build)
-        job.project.library_file.write_text(_describe(job))
-        job.files |= {**made, "interface": job.project.library_file.name}
+        job.files |= made
+        # A part of a split may have several; then only the split's own programs know what is what.
+        if len(arm.program.inputs) == len(arm.program.outputs) == 1:
+            job.project.library_file.write_text(_describe(job))
+            job.files["interface"] = job.project.library_file.name
 
 
 def _build(compiler: Cross, name: str, build: Path) -> None:

@@ -18,6 +18,15 @@ def add_asked(p) -> None:
     p.add_argument("--target", metavar="TARGET", help="fpga or arm (default: fpga where the board has one)")
 
 
+def add_split(p) -> None:
+    """``--split`` of a compile."""
+    p.add_argument(
+        "--split",
+        metavar="CUT",
+        help="auto, or FROM,TO: these nodes on the FPGA, the others on the board's processor",
+    )
+
+
 def add_estimate(commands) -> None:
     """``gatewright estimate``."""
     p = commands.add_parser("estimate", help="what a model costs on a board, without synthesis")

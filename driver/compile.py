@@ -18,7 +18,7 @@ from ..errors import GatewrightError, InputError
 from ..hw.design import Design
 from ..hw.folding import fold
 from ..hw.layers import layers
-from . import arm, describe, hardware, hls, modelled, verify
+from . import arm, describe, hardware, hls, modelled, split, verify
 from .data import Data, load_data, random_data
 from .options import ARM, HLS, STAGES, Options
 from .output import MARK, keep_logs, staged_folder
@@ -45,6 +45,7 @@ class Job:
     executors: list[dict] = field(default_factory=list)
     sha256: str = ""
     arm: object = None
+    split: object = None
     reference: object = None
     cycles: object = None
     pictures: dict = field(default_factory=dict)
@@ -92,7 +93,9 @@ def compile_model(
     source = Path(model)
     board = board if isinstance(board, Board) else load_board(board)
     options = (options or Options()).completed(board)
-    if options.target == ARM:
+    if options.split:
+        split.check_reachable(board, options)
+    elif options.target == ARM:
         arm.check_reachable(board, options)
     elif options.via == HLS:
         hls.check_reachable(board, options)
@@ -191,6 +194,9 @@ _STAGES = {
     "verify": arm.verify_stage,
     "hls": hls.hls_stage,
     "csim": hls.csim_stage,
+    "cut": lambda job: split.cut_stage(job, wanted_interval(job.options, job.clock_mhz)),
+    "parts": lambda job: split.parts_stage(job, _rtl_stage),
+    "cosimulate": split.cosimulate_stage,
 }
 
 

@@ -59,10 +59,11 @@ class Cross:
         options = ["-shared", "-nostdlib", f"-Wl,-soname,{made}"]
         self.run(self.cc, [*options, member, "-o", made], folder, "ld_shared")
 
-    def program(self, source: str, library: str, made: str, folder: Path) -> None:
-        """A static program, which qemu runs without any files of the target's."""
+    def program(self, source: str, library: str | None, made: str, folder: Path) -> None:
+        """A static program, with a library or without, which qemu runs without any files of the target's."""
         options = ["-std=c99", "-O2", "-static", "-Wall", "-Wextra", "-pedantic", "-pthread", "-I."]
-        self.run(self.cc, [*options, source, library, "-o", made], folder, "cc_program")
+        objects = [source] if library is None else [source, library]
+        self.run(self.cc, [*options, *objects, "-o", made], folder, "cc_program")
 
 
 def cross(core: str, kind: str = "zig") -> Cross:

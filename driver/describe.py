@@ -13,7 +13,7 @@ from ..compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
 from ..report import render, write
-from . import arm, hls, modelled
+from . import arm, hls, modelled, split_report
 from .data import output_decoding
 from .options import HLS
 
@@ -51,6 +51,7 @@ def report(job: Job) -> dict:
         "files": dict(sorted(job.files.items())),
         "tools": used_tools(job),
         "seconds": job.seconds,
+        **split_report.report_keys(job),
     }
 
 
@@ -209,6 +210,8 @@ def route_timing(job: Job) -> dict | None:
 
 def used_tools(job: Job) -> dict[str, str]:
     """Versions of the tools that the stages reached may have used."""
+    if job.split:
+        return split_report.used_tools(job)
     if job.arm:
         return arm.used_tools(job)
     if job.options.via == HLS:

@@ -12,7 +12,7 @@ from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.cycle import simulate as cycle
 from ..sim.rtl import Simulation, Trace, compile_rtl
-from . import arm_run, hls_run
+from . import arm_run, hls_run, split_run
 from .device import Statistics, open_device
 from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
@@ -102,6 +102,22 @@ def run_on_arm(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
     return Execution(values, instructions=counts.instructions if counts else None)
 
 
+def run_split(project: Project, graph: Graph, frames: np.ndarray) -> Execution:
+    """A split folder: the processor's programs under qemu, the RTL between them in Verilator."""
+    if not len(frames):
+        return Execution(np.zeros((0, *graph.outputs[0].type.shape), dtype=np.int64))
+    timings = []
+
+    def fpga(inner: Project, words: list[int]) -> list[int]:
+        interface = inner.interface()
+        simulation = compile_simulation(inner, interface, "verilator")
+        trace = simulation.run(words, interface.output.beats * len(frames))
+        timings.append(_timing(trace, interface, len(frames)))
+        return trace.words
+
+    return Execution(split_run.run_split(project, frames, fpga), *timings)
+
+
 def _timing(trace: Trace, interface: Interface, frames: int) -> Timing:
     ends = np.array(trace.out_clocks[interface.output.beats - 1 :: interface.output.beats])
     return _rates(ends[:frames], trace.in_clocks[0])
@@ -138,6 +154,7 @@ EXECUTORS: Mapping[str, Executor] = {
     "cycle": run_cycle,
     "arm": run_on_arm,
     "hls": lambda project, graph, frames: Execution(hls_run.run_frames(project, graph, frames)),
+    "split": run_split,
 }
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from ..boards.schema import Board
 from ..errors import BoardError, InputError
 from ..hw.folding import MULTIPLIERS
-from . import arm, hls
+from . import arm, hls, split_choice
 
-FPGA, ARM, HLS = "fpga", "arm", "hls"
+FPGA, ARM, HLS, SPLIT = "fpga", "arm", "hls", "split"
 STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
-STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES, HLS: hls.STAGES}
+STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES, HLS: hls.STAGES, SPLIT: split_choice.STAGES}
 _OF_ARM = ("threads", "cross", "tune", "cache")
+_NOT_OF_SPLIT = ("target", "via", "hls_config", "threads", "tune", "cache", "seed")
 # Frames a second, and MHz: no rate outside is meant.
 _SLOWEST, _FASTEST = 1e-6, 1e9
 
@@ -25,7 +26,9 @@ class Options:
     Attributes:
         target: "fpga" or "arm"; None takes the FPGA where the board has one.
         via: FPGA: "hls" goes through hls4ml to the vendor's HLS; None writes RTL.
-        until: the last stage to do, one of STAGES_OF[via or target]; None does them all.
+        split: part of the graph on the FPGA, the rest on the processor: "auto", or FROM,TO, nodes by name or
+            number; None takes one target for all.
+        until: the last stage to do, one of STAGES_OF[way]; None does them all.
         fps, interval: FPGA: wanted frames per second or clocks per frame; neither asks for the fastest that
             fits.
         clock_mhz: FPGA: None takes the board's default.
@@ -58,11 +61,12 @@ class Options:
     cache: Path | None = None
     via: str | None = None
     hls_config: Path | None = None
+    split: str | None = None
 
     @property
     def way(self) -> str:
         """Of completed options: by which stages the target is reached, a key of STAGES_OF."""
-        return self.via or self.target
+        return SPLIT if self.split else self.via or self.target
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -77,6 +81,8 @@ class Options:
             InputError: the first option that makes no sense.
             BoardError: the board has no such target.
         """
+        if self.split is not None:
+            return self._completed_split(board, command)
         target = self.target or (FPGA if board.part else ARM)
         if target not in (FPGA, ARM):
             raise InputError(f"{command}: --target must be one of {FPGA}, {ARM}, not {target!r}")
@@ -88,6 +94,18 @@ class Options:
         if target == ARM and board.processor is None:
             raise BoardError(f"{command}: {board.name} has no processor that is known. Use --target fpga.")
         done = replace(self, target=target, until=self.until or STAGES_OF[self.via or target][-1])
+        done._check(command)
+        return done
+
+    def _completed_split(self, board: Board, command: str) -> Options:
+        """Options of a split, which needs both of a board."""
+        for option in _NOT_OF_SPLIT:
+            if getattr(self, option) != getattr(Options(), option):
+                flag = option.replace("_", "-")
+                raise InputError(f"{command}: --{flag} does not go with --split. Leave one of them out.")
+        split_choice.check_asked(self.split, command)
+        split_choice.check_board(board, command)
+        done = replace(self, target=FPGA, until=self.until or split_choice.STAGES[-1])
         done._check(command)
         return done
 

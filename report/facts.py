@@ -18,6 +18,9 @@ STAGES = {
     "verify": "library verified",
     "hls": "HLS project written",
     "csim": "HLS project simulated in C",
+    "cut": "cut between processor and FPGA",
+    "parts": "parts built",
+    "cosimulate": "parts simulated together",
 }
 NO_LAYER = "between layers"
 REST = "outside the units"
