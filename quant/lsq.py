@@ -28,10 +28,5 @@ def quantize(network: fx.GraphModule, request: Request) -> nn.Module:
         return QuantLayer(given, UniformQuant(request.bits_a), weights)
 
     model = convert(network, request, Style(layer))
-    fit(model, network, request, adam_recipe(request), Hooks(slow=is_step))
+    fit(model, network, request, adam_recipe(request), Hooks())
     return finished(model)
-
-
-def is_step(name: str) -> bool:
-    """Whether a parameter, by its name, is a quantizer's step."""
-    return name.endswith(".raw")

@@ -164,4 +164,4 @@ def quantize(network: fx.GraphModule, request: Request) -> nn.Module:
 
 def is_slow(name: str) -> bool:
     """Whether a parameter, by its name, is a threshold's or a scale's, which learn at a tenth of the rate."""
-    return name.rpartition(".")[2] in ("start_at", "widths", "scale_in", "scale_out", "raw")
+    return name.rpartition(".")[2] in ("start_at", "widths", "scale_in", "scale_out")

@@ -1,11 +1,15 @@
-"""Uniform quantizers whose steps learn (LSQ, arXiv 1902.08153), and layers of any two quantizers."""
+"""Uniform quantizers whose steps learn (LSQ, arXiv 1902.08153), and layers of any two quantizers.
+
+Steps learn as logarithms: Adam moves a parameter by about the learning rate whatever its gradient, which for
+the step of an 8-bit weight would be more than all of it.
+"""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from brevitas.function.ops_ste import round_ste, scalar_clamp_min_ste
+from brevitas.function.ops_ste import round_ste
 from torch import Tensor, nn
 
 from .codes import Rounded
@@ -17,10 +21,23 @@ _TRIED = tuple(i / 40 for i in range(4, 41))
 _SEARCHED = 2**16
 
 
-def learned(step: Tensor, gain: float) -> Tensor:
-    """The step, whose gradient is ``gain`` times what it would be; kept above 0."""
-    step = scalar_clamp_min_ste(step, _LEAST)
-    return (step - step * gain).detach() + step * gain
+def learned(logarithm: Tensor, gain: float) -> Tensor:
+    """The step ``exp(logarithm)``, whose gradient is ``gain`` times what it would be."""
+    step = torch.exp(logarithm)
+    return _Gained.apply(step, gain)
+
+
+class _Gained(torch.autograd.Function):
+    """x, its gradient times a number."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, gain: float) -> Tensor:
+        ctx.gain = gain
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        return grad * ctx.gain, None
 
 
 def first_step(x: Tensor, lo: int, hi: int) -> Tensor:
@@ -51,7 +68,7 @@ class UniformQuant(nn.Module):
     def __init__(self, bits: int):
         super().__init__()
         self.bits = bits
-        self.raw = nn.Parameter(torch.ones(()))
+        self.logarithm = nn.Parameter(torch.zeros(()))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
         self.register_buffer("signed", torch.zeros((), dtype=torch.bool))
 
@@ -63,13 +80,13 @@ class UniformQuant(nn.Module):
     @property
     def step(self) -> Tensor:
         """The value of code 1."""
-        return scalar_clamp_min_ste(self.raw, _LEAST)
+        return torch.exp(self.logarithm)
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
         """Take sign and step from x."""
         self.signed.fill_(bool((x < 0).any()))
-        self.raw.copy_(first_step(x.reshape(1, -1), *self.limits)[0])
+        self.logarithm.copy_(first_step(x.reshape(1, -1), *self.limits)[0].log())
         self.started.fill_(True)
 
     def scaled(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,7 +94,7 @@ class UniformQuant(nn.Module):
         if not self.started:
             self.start(x)
         lo, hi = self.limits
-        step = learned(self.raw, 1 / math.sqrt(x[0].numel() * hi))
+        step = learned(self.logarithm, 1 / math.sqrt(x[0].numel() * hi))
         return round_ste(torch.clamp(x / step, lo, hi)), step
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,17 +120,17 @@ class UniformWeight(nn.Module):
         super().__init__()
         self.limits = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         rows = weight.flatten(1) if per_channel else weight.reshape(1, -1)
-        self.raw = nn.Parameter(first_step(rows, *self.limits))
+        self.logarithm = nn.Parameter(first_step(rows, *self.limits).log())
         self.gain = 1 / math.sqrt(rows.shape[1] * max(self.limits[1], 1))
 
     def forward(self, weight: Tensor) -> Tensor:
         """The nearest values that codes stand for."""
-        step = learned(self.raw, self.gain).reshape(-1, *(1,) * (weight.dim() - 1))
+        step = learned(self.logarithm, self.gain).reshape(-1, *(1,) * (weight.dim() - 1))
         return round_ste(torch.clamp(weight / step, *self.limits)) * step
 
     def codes(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Whole floats, and the value of 1: one number or (M,)."""
-        step = scalar_clamp_min_ste(self.raw, _LEAST)
+        step = torch.exp(self.logarithm)
         wide = step.reshape(-1, *(1,) * (weight.dim() - 1))
         return torch.round(torch.clamp(weight / wide, *self.limits)), step
 
