@@ -56,7 +56,7 @@ class Recipe:
         for what, known in (("optimizer", _OPTIMIZERS), ("schedule", _SCHEDULES)):
             if getattr(self, what) not in known:
                 raise InputError(
-                    f"training: the {what} must be {' or '.join(known)}, not {getattr(self, what)!r}."
+                    f"training: the {what} must be one of {', '.join(known)}, not {getattr(self, what)!r}."
                 )
 
 

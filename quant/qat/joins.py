@@ -77,5 +77,8 @@ class QuantMul(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """The product of what two tensors are quantized to."""
         if isinstance(self.first, UniformQuant):
-            return self.first(a) * self.second(b)
-        return self.first.codes(a) * self.second.codes(b) * (self.first.step * self.second.step)
+            (a, step_a), (b, step_b) = self.first.scaled(a), self.second.scaled(b)
+        else:
+            a, step_a = self.first.codes(a), self.first.step
+            b, step_b = self.second.codes(b), self.second.step
+        return a * b * (step_a * step_b)

@@ -130,7 +130,7 @@ class UniformWeight(nn.Module):
 
     def codes(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Whole floats, and the value of 1: one number or (M,)."""
-        step = torch.exp(self.logarithm)
+        weight, step = weight.detach(), torch.exp(self.logarithm.detach())
         wide = step.reshape(-1, *(1,) * (weight.dim() - 1))
         return torch.round(torch.clamp(weight / wide, *self.limits)), step
 
