@@ -1,4 +1,4 @@
-"""What tests put in the place of the package pynq: an overlay whose registers and memory are a simulation's."""
+"""What tests put in pynq's place: an overlay whose registers and memory are a simulation's."""
 
 import types
 
