@@ -14,9 +14,11 @@ _MODULE = re.compile(r"\bgw_[a-z0-9_]+\b")
 def closure(texts: Iterable[str]) -> dict[str, Path]:
     """Library files that Verilog ``texts`` instantiate, directly or through each other, by file name.
 
-    A module ``gw_x`` lives in ``gw_x.v``; what is named without such a file is not a module.
+    A module ``gw_x`` lives in ``gw_x.v``, also in ``vendor`` and ``xls``; what is named without such a
+    file is not a module.
     """
-    known = {path.stem: path for path in [*RTL.glob("gw_*.v"), *RTL.glob("vendor/gw_*.v")]}
+    folders = (".", "vendor", "xls")
+    known = {path.stem: path for folder in folders for path in RTL.glob(f"{folder}/gw_*.v")}
     found: dict[str, Path] = {}
     pending = list(texts)
     while pending:

@@ -23,6 +23,7 @@ FLOORS = {
     "quant": 3,
     "compiler.neon": 4,
     "compiler.hls": 4,
+    "compiler.xls": 4,
     "hw": 4,
     "compiler.split": 5,
     "sim": 5,

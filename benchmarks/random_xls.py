@@ -1,0 +1,112 @@
+"""Random graphs through XLS: its interpreter on each beside the integer graph, and the RTL of some.
+
+    python benchmarks/random_xls.py --count 50 --out random_xls.json [--first 0] [--rtl 5]
+
+Seed by seed a network of tests/random_nets.py and one of tests/random_dags.py; those with an op that is
+refused, or with more than MOST operations unrolled, are counted and passed over. Every RTL-th also becomes a
+pipeline, of 1 to 4 stages in turn, which Icarus simulates with random gaps and stalls. The result is written
+after each; a run that was stopped goes on where it ended. Exit code 1 if an integer differs.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from gatewright import evaluate
+from gatewright.compiler.ir.graph import Graph
+from gatewright.compiler.xls.convert import dslx_of, work_of
+from gatewright.compiler.xls.pipeline import FUNCTION, optimized, pipelined
+from gatewright.driver.data import random_data
+from gatewright.errors import LoweringError
+from gatewright.hw.library import closure
+from gatewright.hw.verilog import top_level
+from gatewright.hw.xls import pipeline_design
+from gatewright.sim.rtl import compile_rtl
+from gatewright.sim.xls import XlsFunction
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from random_dags import random_dag  # noqa: E402  (test helpers, found by the line above)
+from random_nets import random_net  # noqa: E402
+
+_FRAMES = 50
+# Of a graph; XLS takes a few seconds for so many.
+MOST = 6_000
+
+
+def attempt(graph: Graph, seed: int, rtl: bool) -> str:
+    """ "equal", or "refused" or "differs" and why."""
+    if sum(work_of(node) for node in graph.nodes()) > MOST:
+        return f"refused: more than {MOST} operations"
+    frames = random_data(graph, _FRAMES).frames
+    try:
+        dslx = dslx_of(graph)
+    except LoweringError as error:
+        return f"refused: {error}"
+    ir = optimized(dslx.text)
+    want = evaluate(graph, frames)[0].reshape(-1)
+    design = pipeline_design(graph, 2)
+    words = design.input.pack(frames)
+    if not np.array_equal(design.output.unpack(XlsFunction(ir, dslx.in_bits).run(words)), want):
+        return f"differs: seed {seed}"
+    if rtl and not np.array_equal(simulated(graph, ir, seed, words), want):
+        return f"differs: seed {seed} in RTL"
+    return "equal"
+
+
+def simulated(graph: Graph, ir: str, seed: int, words: list[int]) -> np.ndarray:
+    """The results of a pipeline's RTL in Icarus, with gaps and stalls."""
+    made = pipelined(ir, stages=1 + seed % 4)
+    design = pipeline_design(graph, made.clocks)
+    texts = {"accelerator.v": top_level(design, "accelerator"), f"{FUNCTION}.v": made.verilog}
+    with tempfile.TemporaryDirectory(prefix="gatewright_") as folder:
+        for name, text in texts.items():
+            (Path(folder) / name).write_text(text)
+        sources = [*closure(texts.values()).values(), *(Path(folder) / name for name in texts)]
+        bits = design.input.bits, design.output.bits
+        ran = compile_rtl("accelerator", sources, {}, *bits).run(
+            words, len(words), gap=0.3, stall=0.3, seed=seed
+        )
+    return design.output.unpack(ran.words)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=50, help="graphs that are run")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--rtl", type=int, default=5, help="of how many one is also simulated as RTL")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    result = {"next": args.first, "equal": 0, "refused": 0, "seeds": [], "differs": []}
+    if args.out.exists():
+        result = json.loads(args.out.read_text(encoding="utf-8"))
+    while result["equal"] + len(result["differs"]) < args.count:
+        seed = result["next"]
+        for make in (random_net, random_dag):
+            said = attempt(make(seed), seed, result["equal"] % args.rtl == 0)
+            name = f"{make.__name__} {seed}"
+            if said == "equal":
+                result["equal"] += 1
+                result["seeds"].append(name)
+            elif said.startswith("refused"):
+                result["refused"] += 1
+            else:
+                result["differs"].append(f"{make.__name__} {said}")
+            print(name, said, flush=True)
+        result["next"] += 1
+        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{result['equal']} graphs equal, {len(result['differs'])} differ, {result['refused']} refused")
+    return 1 if result["differs"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

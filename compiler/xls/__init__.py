@@ -1,0 +1,1 @@
+"""Integer graphs as DSLX, the language of Google's XLS, and from there as pipelined Verilog."""
