@@ -96,11 +96,20 @@ _ENLARGING = (
     Method("ddtb", "trained bounds that a gate moves per image, for super-resolution", "ddtb:quantize",
            trains=True, paper="Zhong et al., ECCV 2022"),
 )  # fmt: skip
+_SYNTHETIC = (
+    Method("bns", "fine-tuned on images made from batch norms' statistics", "synthesis:bns", trains=True,
+           paper="ZeroQ, Cai et al., CVPR 2020"),
+    Method("intraq", "fine-tuned on made images that keep classes varied", "synthesis:intraq", trains=True,
+           paper="IntraQ, Zhong et al., CVPR 2022"),
+    Method("fdda", "fine-tuned on one real image per class and made ones", "synthesis:fdda", trains=True,
+           needs_labels=True, paper="FDDA, Zhong et al., ECCV 2022"),
+)  # fmt: skip
 _ALL: tuple[Method, ...] = (
     *_PLAIN,
     *_LEARNED,
     *_TRAINED,
     *_ENLARGING,
+    *_SYNTHETIC,
 )
 
 METHODS: dict[str, Method] = {m.name: m for m in _ALL}

@@ -1,0 +1,139 @@
+"""Plain batch-norm statistics, IntraQ and FDDA as methods of ``gatewright quantize``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, fx, nn
+
+from ...errors import InputError
+from .. import training
+from ..methods import METHODS
+from ..qat.conversion import Style, convert
+from ..qat.fit import finished
+from ..qat.uniform import QuantLayer, UniformQuant, UniformWeight
+from ..request import Request
+from . import generator, images
+from .losses import crops, distillation
+from .statistics import Observed
+
+_EPOCHS, _BATCH, _RATE = 20, 32, 2e-4
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def bns(network: fx.GraphModule, request: Request) -> nn.Module:
+    """Fine-tuned on images that only match batch norms' statistics (ZeroQ, Cai et al., CVPR 2020).
+
+    Of the request's images only shape and range are used.
+
+    Raises:
+        InputError: a network without batch norms, or inputs that are no images.
+    """
+    return _fine_tuned(network, request, "bns", lambda o, r: _synthesized(o, r, None))
+
+
+def intraq(network: fx.GraphModule, request: Request) -> nn.Module:
+    """Fine-tuned on IntraQ's images (Zhong et al., CVPR 2022): crops that hold, classes that spread.
+
+    Of the request's images only shape and range are used.
+
+    Raises:
+        InputError: a network without batch norms, or inputs that are no images.
+    """
+
+    def made(observed: Observed, request: Request) -> tuple[Tensor, Tensor]:
+        classes = _classes(observed, request)
+        return _synthesized(observed, request, images.margins(classes))
+
+    return _fine_tuned(network, request, "intraq", made)
+
+
+def fdda(network: fx.GraphModule, request: Request) -> nn.Module:
+    """Fine-tuned on one real image per class and on FDDA's generator's (Zhong et al., ECCV 2022).
+
+    The first image of each class is used, and as many generated ones as there are crops of real ones.
+
+    Raises:
+        InputError: a network without batch norms, inputs that are no images, or no labels.
+    """
+
+    def made(observed: Observed, request: Request) -> tuple[Tensor, Tensor]:
+        if request.labels is None:
+            raise InputError("fdda: needs labels, of one image per class at least. Give --data with labels.")
+        recipe = generator.Recipe(seed=request.seed)
+        found, labels = generator.generate(observed, request.images, request.labels, _span(request), recipe)
+        real, own = _one_each(request, len(found))
+        return torch.cat([real, found]), torch.cat([own, labels])
+
+    return _fine_tuned(network, request, "fdda", made)
+
+
+def _synthesized(observed: Observed, request: Request, intra) -> tuple[Tensor, Tensor]:
+    recipe = images.Recipe(seed=request.seed)
+    return images.synthesize(observed, tuple(request.images.shape[1:]), _span(request), recipe, intra)
+
+
+def _fine_tuned(
+    network: fx.GraphModule,
+    request: Request,
+    name: str,
+    made: Callable[[Observed, Request], tuple[Tensor, Tensor]],
+) -> nn.Module:
+    """Make images, calibrate on them, and train with the float network as teacher; batch norms stay."""
+    METHODS[name].check(request.bits_w, request.bits_a)
+    if request.images.dim() != 4:
+        raise InputError(
+            f"{name}: the network must take images (N, C, H, W), not shape {tuple(request.images.shape)}."
+        )
+    torch.manual_seed(request.seed)
+    data, labels = made(Observed(network), request)
+
+    def layer(given: nn.Module) -> QuantLayer:
+        weights = UniformWeight(given.weight.detach(), request.bits_w)
+        return QuantLayer(given, UniformQuant(request.bits_a), weights)
+
+    model = convert(network, replace(request, images=data, labels=labels), Style(layer))
+    teacher = Observed(network).network
+
+    def loss(outputs: Tensor, batch: Tensor, wanted: Tensor) -> Tensor:
+        with torch.no_grad():
+            soft = teacher(batch)
+        return distillation(outputs, soft, wanted)
+
+    recipe = training.Recipe(
+        request.epochs or _EPOCHS, min(_BATCH, len(data)), _RATE, weight_decay=0.0, seed=request.seed,
+        optimizer="adam", schedule="cosine",
+    )  # fmt: skip
+    hooks = training.Hooks(loss=loss, epoch=lambda net, _: _freeze_norms(net))
+    training.train(model, data, labels, recipe, request.checkpoint, None, request.console, hooks)
+    return finished(model.eval())
+
+
+def _freeze_norms(network: nn.Module) -> None:
+    """Batch norms as at inference: synthetic images must not move their statistics."""
+    for layer in network.modules():
+        if isinstance(layer, _NORMS):
+            layer.eval()
+
+
+def _classes(observed: Observed, request: Request) -> int:
+    with torch.no_grad():
+        return observed.network(request.images[:1]).shape[1]
+
+
+def _span(request: Request) -> tuple[float, float]:
+    low, high = float(request.images.min()), float(request.images.max())
+    if low == high:
+        raise InputError(f"synthesis: images must span a range, but all their numbers are {low}.")
+    return low, high
+
+
+def _one_each(request: Request, count: int) -> tuple[Tensor, Tensor]:
+    """``count`` crops of one real image per class, and their labels."""
+    classes = request.labels.unique()
+    first = torch.stack([(request.labels == c).nonzero()[0, 0] for c in classes])
+    index = first.repeat(-(-count // len(first)))[:count]
+    random = torch.Generator().manual_seed(request.seed)
+    return crops(request.images[index], 0.5, random), request.labels[index]
