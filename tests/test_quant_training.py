@@ -1,6 +1,7 @@
 """What training methods share: the recipe, losses, uniform steps that learn, conversion, integer layers."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,14 +198,15 @@ class Branches(nn.Module):
         self.gate, self.hard = nn.Conv2d(6, 6, 1), nn.Hardtanh(0.0, 1.0)
         self.pool, self.mean = nn.AvgPool2d(3, 2, padding=1), nn.AdaptiveAvgPool2d(1)
         self.hidden, self.bend = nn.Linear(6, 12), nn.PReLU(12)
-        self.last = nn.Linear(12, 10)
+        # A name that conversion would take.
+        self.input_quantizer = nn.Linear(12, 10)
 
     def forward(self, x):
         """x (N, 1, 8, 8) -> (N, 10)."""
         a, b = self.relu(self.norm(self.first(x))), self.other(x)
         x = self.leaky(self.inner(torch.cat([a, b], 1)))
         x = self.pool(x * self.hard(self.gate(x)) + x)
-        return self.last(self.bend(self.hidden(torch.flatten(self.mean(x), 1))))
+        return self.input_quantizer(self.bend(self.hidden(torch.flatten(self.mean(x), 1))))
 
 
 @pytest.mark.parametrize(("name", "bits"), [("lsq", 3), ("n2uq", 2), ("adam-bnn", 1)])
@@ -323,10 +325,22 @@ class _Stopping(nn.Module):
         return x.flatten(1)[:, 10:20] * 4
 
 
+def test_example_of_the_page():
+    """The code in docs/quant-training.md runs, and its graph gives the module's own floats."""
+    page = (Path(__file__).parents[1] / "docs" / "quant-training.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    images, labels = (t[:128] for t in digits()[0])
+    names = {"model": residual_net(width=4), "images": images, "labels": labels}
+    assert "epochs=40" in code
+    exec(code.replace("epochs=40", "epochs=1"), names)
+    equal_graph(names["module"], images)
+    assert names["graph"].outputs[0].type.shape == (10,)
+
+
 def test_first_and_last():
     """Layers that no other comes before, or behind, along any way."""
     network = of_module(Branches(), torch.rand(2, 1, 8, 8))
-    assert outer_layers(network) == ({"first", "other"}, {"last"})
+    assert outer_layers(network) == ({"first", "other"}, {"input_quantizer"})
 
 
 def refused(message: str, call) -> None:

@@ -154,9 +154,9 @@ class _Conversion:
         users = list(node.users)
         if len(users) == 1 and _weighted(self.network, users[0]):
             return
-        self.network.add_submodule("input_quantizer", UniformQuant(self.request.first_last_bits))
+        name = self._added("input_quantizer", UniformQuant(self.request.first_last_bits))
         with self.network.graph.inserting_after(node):
-            call = self.network.graph.call_module("input_quantizer", (node,))
+            call = self.network.graph.call_module(name, (node,))
         node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
 
     def _convert_module(self, node: fx.Node) -> None:
@@ -193,11 +193,18 @@ class _Conversion:
 
     def _call(self, node: fx.Node, layer: nn.Module, arguments: tuple | None = None) -> None:
         """A layer in the place of a function."""
-        name = f"quantized_{node.name}"
-        self.network.add_submodule(name, layer)
+        name = self._added(f"quantized_{node.name}", layer)
         node.op, node.target, node.kwargs = "call_module", name, {}
         if arguments is not None:
             node.args = arguments
+
+    def _added(self, wanted: str, layer: nn.Module) -> str:
+        """The layer under a name that the network does not have yet."""
+        name = wanted
+        while hasattr(self.network, name):
+            name += "_"
+        self.network.add_submodule(name, layer)
+        return name
 
 
 class _Mean(nn.Module):
