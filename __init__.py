@@ -15,6 +15,7 @@ _PUBLIC = {
     "load_model": "compiler.frontends",
     "open_device": "driver.device",
     "passed": "driver.compile",
+    "quantize": "driver.quantize",
     "run_folder": "driver.run",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]

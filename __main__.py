@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import __version__
 from .driver.commands import add_asked, add_check, add_estimate, add_split
+from .driver.quantize_command import add_quantize
 from .errors import GatewrightError
 
 _STAGES = (
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(commands)
     add_estimate(commands)
     add_check(commands)
+    add_quantize(commands)
     _add_run(commands)
     _add_flash(commands)
     _add_export(commands)

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from .formats import BASELINE, CHECK, ESTIMATE
+from .formats import BASELINE, CHECK, ESTIMATE, QUANTIZE
 from .schema import inspection_schema, schema
 
 _REPORT = """\
@@ -59,6 +59,20 @@ Every key below is required unless marked optional.
 """
 
 
+_QUANTIZE = """\
+# gatewright quantize --json
+
+<!-- Written by `python -m gatewright.report.docs docs/quantize-report.md` from report/quantize.json: edit
+that. -->
+
+{description}
+
+`--html` writes the same as a page with pictures.
+Which method is for what is in [quantize.md](quantize.md).
+Every key below is required unless marked optional.
+"""
+
+
 _BASELINE = """\
 
 # The baseline file
@@ -75,6 +89,11 @@ def estimate_markdown() -> str:
 def check_markdown() -> str:
     """docs/check.md: the result of a check, then the baseline."""
     return _page(_CHECK, "The result", CHECK.schema()) + _page(_BASELINE, "The baseline", BASELINE.schema())
+
+
+def quantize_markdown() -> str:
+    """docs/quantize-report.md, in the same form."""
+    return _page(_QUANTIZE, "The report", QUANTIZE.schema())
 
 
 def markdown() -> str:
@@ -165,6 +184,7 @@ if __name__ == "__main__":
         "inspect.md": inspection_markdown,
         "estimate.md": estimate_markdown,
         "check.md": check_markdown,
+        "quantize-report.md": quantize_markdown,
     }
     for path in map(Path, sys.argv[1:]):
         path.write_text(pages[path.name](), "utf-8")

@@ -12,7 +12,18 @@ from ..errors import InputError
 from .schema import conform, schema, text_of
 
 # What the report's schema defines as well.
-_SHARED = ("range", "shape", "amounts", "model", "input", "layer", "board", "processor", "block_memory")
+_SHARED = (
+    "range",
+    "shape",
+    "amounts",
+    "model",
+    "input",
+    "layer",
+    "board",
+    "processor",
+    "block_memory",
+    "output",
+)
 
 
 @dataclass(frozen=True)
@@ -89,3 +100,4 @@ def _names(part: object) -> set[str]:
 ESTIMATE = Format("estimate", "docs/estimate.md")
 CHECK = Format("check", "docs/check.md")
 BASELINE = Format("baseline", "docs/check.md")
+QUANTIZE = Format("quantize", "docs/quantize-report.md")

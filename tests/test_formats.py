@@ -8,13 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gatewright.errors import InputError
-from gatewright.report.docs import check_markdown, estimate_markdown
-from gatewright.report.formats import BASELINE, CHECK, ESTIMATE
+from gatewright.report.docs import check_markdown, estimate_markdown, quantize_markdown
+from gatewright.report.formats import BASELINE, CHECK, ESTIMATE, QUANTIZE
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("kind", [ESTIMATE, CHECK, BASELINE], ids=lambda k: k.name)
+@pytest.mark.parametrize("kind", [ESTIMATE, CHECK, BASELINE, QUANTIZE], ids=lambda k: k.name)
 def test_a_schema_is_one_and_refers_to_nothing_that_is_not_there(kind):
     whole = kind.schema()
     Draft202012Validator.check_schema(whole)
@@ -24,7 +24,10 @@ def test_a_schema_is_one_and_refers_to_nothing_that_is_not_there(kind):
     assert whole["properties"]["schema"]["const"] == whole["$id"] == f"gatewright-{kind.name}/1"
 
 
-@pytest.mark.parametrize(("name", "page"), [("estimate", estimate_markdown), ("check", check_markdown)])
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [("estimate", estimate_markdown), ("check", check_markdown), ("quantize-report", quantize_markdown)],
+)
 def test_pages_are_written_from_the_schemas(name, page):
     text = (DOCS / f"{name}.md").read_text("utf-8")
     assert text == page(), f"run: python -m gatewright.report.docs docs/{name}.md"

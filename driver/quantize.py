@@ -1,0 +1,172 @@
+"""Float networks quantized: the method, the proof that the integer graph is the module's, and a report."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..compiler.frontends import from_brevitas
+from ..compiler.ir.evaluate import evaluate
+from ..compiler.ir.graph import Graph
+from ..compiler.ir.io import save
+from ..errors import GraphError, InputError
+from ..quant.methods import Method, method
+from ..quant.request import Request
+from .data import output_decoding
+from .quantize_files import check_images, load_teacher, source_network
+from .quantize_report import describe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import fx, nn
+
+_CHUNK = 64
+# A module's floats may differ from the graph's in their last bits alone.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """A quantized network.
+
+    Attributes:
+        graph: the integers, as compile takes them.
+        module: the torch module that computes the same, in evaluation mode.
+        report: plain data, as docs/quantize-report.md lists it.
+    """
+
+    graph: Graph
+    module: nn.Module
+    report: dict
+
+    def save(self, path: Path | str) -> None:
+        """Write the integer graph as ``.onnx``, for compile and all other commands."""
+        save(self.graph, path)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Images and their labels, where there are any.
+
+    Attributes:
+        images: float32 (N, ...).
+        labels: int64 (N,), or None.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor | None = None
+
+
+def quantize(
+    model: Path | str | nn.Module,
+    method: str,
+    bits: tuple[int, int],
+    images: torch.Tensor | np.ndarray,
+    labels: torch.Tensor | np.ndarray | None = None,
+    *,
+    test: tuple | None = None,
+    teacher: Path | str | nn.Module | None = None,
+    epochs: int | None = None,
+    seed: int = 1,
+    resume: Path | None = None,
+    options: tuple[str, ...] = (),
+    layer_bits: dict[str, tuple[int, int]] | None = None,
+    name: str | None = None,
+    console=None,
+    say: Callable[[str], None] | None = None,
+) -> Quantized:
+    """A float network in integers, proved to compute what its quantized module does on all frames.
+
+    Args:
+        model: a ``.pt2`` or float ``.onnx`` file, or a torch module of one input and one output.
+        method: a name of ``gatewright.quant.methods.METHODS`` (docs/quantize.md).
+        bits: of weights and activations.
+        images: float32 (N, ...), for calibration or training.
+        labels: class numbers (N,).
+        test: (images, labels or None) that accuracy is measured on; None: on the images themselves.
+        teacher: a float network that training methods learn from.
+        epochs, seed: of training methods; ``resume`` is the file that they go on from.
+        options, layer_bits: as in ``gatewright.quant.request.Request``.
+        name: of the graph; by default the file's.
+        say: is told each step.
+    Raises:
+        InputError: files, arrays, bits or options that cannot be used.
+        GraphError: a network that cannot become integers, or that does not equal them.
+    """
+    say = say or (lambda text: None)
+    given = Frames(*check_images(images, labels, "images"))
+    tested = Frames(*check_images(*test, "test images")) if test else given
+    way, start = _way(method, options, given, layer_bits), time.monotonic()
+    way.check(*bits)
+    say("reading the network")
+    network, origin = source_network(model, given.images)
+    guide = load_teacher(teacher, given.images)
+    request = Request(
+        *bits, given.images, given.labels, guide, seed, epochs, checkpoint=resume, console=console,
+        options=tuple(options), layer_bits=dict(layer_bits or {}),
+    )  # fmt: skip
+    say(f"quantizing by {method}, {bits[0]} bits of weights and {bits[1]} of activations")
+    graph, module = _made(way, network, request, name or origin["name"])
+    say(f"comparing integers with the module on {len(tested.images)} frames")
+    outputs = _proved(graph, module, tested.images)
+    say("measuring what each layer costs")
+    content = describe(graph, network, module, request, tested, outputs, way, origin)
+    content["tested_on"] = "test" if test else "data"
+    content["seconds"] = round(time.monotonic() - start, 2)
+    return Quantized(graph, module, content)
+
+
+def _way(name: str, options: tuple[str, ...], given: Frames, layer_bits: dict | None) -> Method:
+    """The method, where it takes these options and data."""
+    way = method(name)
+    unknown = [o for o in options if o not in way.options]
+    if unknown:
+        taken = ", ".join(way.options) or "none"
+        raise InputError(f"quantize: options of method {name} must be among {taken}, not {unknown[0]!r}.")
+    if way.needs_labels and given.labels is None:
+        raise InputError(f"quantize: method {name} must have labels. Put an array 'labels' into the data.")
+    if layer_bits and not way.layer_bits:
+        raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
+    return way
+
+
+def _made(way: Method, network: fx.GraphModule, request: Request, name: str) -> tuple[Graph, nn.Module]:
+    """The graph and the module; what Brevitas and torch warn of is not the user's to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = way.load()(network, request)
+        return from_brevitas(module, request.images[:1], name), module
+
+
+def _proved(graph: Graph, module: nn.Module, images: torch.Tensor) -> np.ndarray:
+    """The graph's outputs as floats, (N, ...) in the module's shape.
+
+    Raises:
+        GraphError: an integer differs from the module's output.
+    """
+    import torch
+
+    encoding, decoding, found, wrong = graph.encodings[0], output_decoding(graph), [], 0
+    along = (1, -1) + (1,) * (len(decoding.source_shape) - 1)
+    with torch.no_grad():
+        for chunk in images.split(_CHUNK):
+            (integers,) = evaluate(graph, encoding.apply(chunk.numpy(), graph.inputs[0].type))
+            floats = decoding.apply(integers)
+            theirs = module(chunk)
+            theirs = getattr(theirs, "value", theirs).double().numpy()
+            step = np.broadcast_to(decoding.scale.reshape(along), floats.shape)
+            differs = np.abs(theirs - floats) > step * _TOLERANCE + np.abs(floats) * 1e-6
+            wrong += int(differs.reshape(len(chunk), -1).any(1).sum())
+            found.append(floats)
+    if wrong:
+        raise GraphError(
+            f"quantize: the integer graph must equal the quantized module, but differs on {wrong} of "
+            f"{len(images)} frames. This is a defect of the method: please report it."
+        )
+    return np.concatenate(found)
