@@ -130,7 +130,7 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 def predictions(model: nn.Module, images: Tensor) -> Tensor:
     """The label of each image, int64 (N,); images as in ``train``."""
     model.eval()
-    device = _device(model)
+    device = device_of(model)
     with torch.no_grad():
         parts = [model(as_floats(part.to(device))).argmax(1).cpu() for part in images.split(_EVALUATED)]
     return torch.cat(parts)
@@ -141,7 +141,8 @@ def as_floats(images: Tensor) -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
-def _device(model: nn.Module) -> torch.device:
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's tensors are; the CPU for one that has none."""
     return next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
 
 
@@ -154,7 +155,7 @@ class _Run:
             raise InputError(
                 f"training: needs at least {recipe.batch} images, not {images}. Use a smaller batch."
             )
-        self.device = _device(model)
+        self.device = device_of(model)
         self.losses: list[float] = []
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.optimizer = _optimizer(model, recipe, hooks)

@@ -13,6 +13,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from ...errors import InputError
 from ..request import Request
+from ..training import device_of
 from .integer_layer import LAYERS
 from .joins import QuantAdd, QuantAverage, QuantCat, QuantMul
 from .uniform import QuantLayer, UniformQuant, UniformWeight
@@ -58,7 +59,7 @@ def convert(network: fx.GraphModule, request: Request, style: Style) -> fx.Graph
             f"quantize: the first and the last layer must have 2 bits or more, not {request.first_last_bits}."
         )
     result = copy.deepcopy(network).eval()
-    device = next(result.parameters()).device
+    device = device_of(result)
     images = request.images[:_STARTED_ON].to(device)
     with torch.no_grad():
         ShapeProp(result).propagate(images[:1])

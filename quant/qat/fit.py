@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..request import Request
-from ..training import Hooks, Recipe, train
+from ..training import Hooks, Recipe, device_of, train
 from .integer_layer import freeze
 
 # Passes where the request names none; the papers' 128 to 400 are for millions of images.
@@ -42,7 +42,7 @@ def loss_for(network: nn.Module, request: Request, smoothing: float = 0.0) -> Ca
     if request.teacher is None and request.labels is not None:
         return lambda outputs, images, labels: F.cross_entropy(outputs, labels, label_smoothing=smoothing)
     teacher = copy.deepcopy(network if request.teacher is None else request.teacher).eval()
-    teacher = teacher.to(next(network.parameters()).device)
+    teacher = teacher.to(device_of(network))
 
     def loss(outputs: Tensor, images: Tensor, labels: Tensor | None) -> Tensor:
         with torch.no_grad():
