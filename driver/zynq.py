@@ -77,10 +77,32 @@ def _describe(job: Job, clock_mhz: float, entering: Words, leaving: Words) -> st
         "interval_clocks": job.design.interval,
         "dma_base": DMA_BASE[board.zynq.system],
         "control_base": CONTROL_BASE[board.zynq.system],
-        "input": _side(given, entering) | _encoding(encoding),
-        "output": _side(taken, leaving) | _decoding(output_decoding(graph)),
+        "input": input_side(given, encoding, entering),
+        "output": output_side(taken, output_decoding(graph), leaving),
     }
     return json.dumps(data, indent=1) + "\n"
+
+
+def input_side(type_: TensorType, encoding: InputEncoding, words: Words) -> dict:
+    """What accelerator.json says of the input: the source's tensor, the graph's, and its bytes."""
+    thresholds = encoding.thresholds
+    return _side(type_, words) | {
+        "source_shape": list(encoding.source_shape),
+        "perm": list(encoding.perm),
+        "zero_point": encoding.zero_point,
+        "thresholds": None if thresholds is None else [_exact(row) for row in thresholds],
+    }
+
+
+def output_side(type_: TensorType, decoding: OutputDecoding, words: Words) -> dict:
+    """What accelerator.json says of the output."""
+    return _side(type_, words) | {
+        "source_shape": list(decoding.source_shape),
+        "perm": list(decoding.perm),
+        "zero_point": decoding.zero_point,
+        "scale": _exact(decoding.scale),
+        "offset": _exact(decoding.offset),
+    }
 
 
 def _side(type_: TensorType, words: Words) -> dict:
@@ -95,26 +117,6 @@ def _side(type_: TensorType, words: Words) -> dict:
         "beats": words.stream.beats,
         "word_bytes": words.bytes,
         "beat_bytes": words.beat_bytes,
-    }
-
-
-def _encoding(encoding: InputEncoding) -> dict:
-    thresholds = encoding.thresholds
-    return {
-        "source_shape": list(encoding.source_shape),
-        "perm": list(encoding.perm),
-        "zero_point": encoding.zero_point,
-        "thresholds": None if thresholds is None else [_exact(row) for row in thresholds],
-    }
-
-
-def _decoding(decoding: OutputDecoding) -> dict:
-    return {
-        "source_shape": list(decoding.source_shape),
-        "perm": list(decoding.perm),
-        "zero_point": decoding.zero_point,
-        "scale": _exact(decoding.scale),
-        "offset": _exact(decoding.offset),
     }
 
 

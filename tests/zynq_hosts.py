@@ -134,7 +134,7 @@ async def pynq_failures(dut):
         made.timeout, host.bench.sink.pause = 300.0, False
         assert np.array_equal(made.run(host.source[:4]), host.floats[:4])
         made.description["design_id"] ^= 1
-        with pytest.raises(Exception, match=r"^accelerator: the bitstream must be design 0x[0-9a-f]{8} of gate"):
+        with pytest.raises(Exception, match=r"^accelerator: the bitstream must be design 0x[0-9a-f]{8} "):
             made._check()
         made.close()
         assert not memory.held

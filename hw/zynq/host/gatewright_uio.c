@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CORE_SIZE 0x1000u
@@ -42,11 +44,14 @@ static void *map(int file, size_t size) {
 
 int gw_uio_open(struct gw_uio *uio, const char *core, const char *dma, const char *memory, const char *sysfs) {
     uint64_t address, size;
+    struct stat about;
     memset(uio, 0, sizeof *uio);
     uio->core_file = open(core, O_RDWR);
     uio->dma_file = open(dma, O_RDWR);
     uio->memory_file = open(memory, O_RDWR | O_SYNC); /* O_SYNC: not through the caches */
     if (uio->core_file < 0 || uio->dma_file < 0 || uio->memory_file < 0) goto fail;
+    if (fstat(uio->core_file, &about)) goto fail;
+    uio->interrupts = S_ISCHR(about.st_mode);
     if (read_number(sysfs, "phys_addr", &address) || read_number(sysfs, "size", &size)) goto fail;
     if (address + size > UINT64_C(1) << 32 || size == 0) {
         errno = ERANGE;
@@ -94,9 +99,12 @@ static void sleep_until_interrupt(void *self) {
     struct gw_uio *uio = self;
     uint32_t enable = 1, count;
     struct pollfd ready = {uio->core_file, POLLIN, 0};
-    /* Devices that cannot interrupt refuse the write, or are always ready: then this does not sleep. */
-    if (write(uio->core_file, &enable, sizeof enable) != (ssize_t)sizeof enable) return;
-    if (poll(&ready, 1, SLEEP_MS) > 0 && read(uio->core_file, &count, sizeof count) < 0) return;
+    struct timespec nap = {0, 1000000};
+    /* Writing 1 lets a UIO device interrupt once more; one that cannot refuses. */
+    if (!uio->interrupts || write(uio->core_file, &enable, sizeof enable) != (ssize_t)sizeof enable)
+        nanosleep(&nap, NULL);
+    else if (poll(&ready, 1, SLEEP_MS) > 0 && read(uio->core_file, &count, sizeof count) < 0)
+        return;
 }
 
 struct gw_bus gw_uio_bus(struct gw_uio *uio) {

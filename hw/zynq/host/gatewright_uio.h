@@ -8,6 +8,7 @@ struct gw_uio {
     int core_file;
     int dma_file;
     int memory_file;
+    int interrupts; /* whether the core's file has any: a device, not a plain file */
     volatile uint32_t *registers[2]; /* by enum gw_space */
     uint8_t *memory;                 /* what the DMA sees at `address` */
     size_t size;

@@ -35,8 +35,11 @@ static void put(const struct gw_accelerator *a, enum gw_space space, uint32_t of
 
 static int until(const struct gw_accelerator *a, enum gw_space space, uint32_t offset, uint32_t mask,
                  uint32_t wanted) {
-    for (uint32_t n = 0; n < a->max_polls; ++n)
+    for (uint32_t n = 0; n < a->max_polls; ++n) {
         if ((get(a, space, offset) & mask) == wanted) return GW_OK;
+        /* A reset takes a few clocks; whoever is slower is not waited for at full speed. */
+        if (n >= 64 && a->bus.sleep) a->bus.sleep(a->bus.self);
+    }
     return GW_TIMEOUT;
 }
 
