@@ -36,7 +36,7 @@ class Recipe:
         seed: of all that is drawn.
     """
 
-    warmup: int = 400
+    warmup: int = 1000
     kept: int = 32
     batch: int = 16
     rate: float = 1e-3

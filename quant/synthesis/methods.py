@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -88,7 +89,8 @@ def _fine_tuned(
             f"{name}: the network must take images (N, C, H, W), not shape {tuple(request.images.shape)}."
         )
     torch.manual_seed(request.seed)
-    data, labels = made(Observed(network), request)
+    # Made on the CPU, where all numbers that are drawn are; the training is wherever the network is.
+    data, labels = made(Observed(copy.deepcopy(network).cpu()), request)
 
     def layer(given: nn.Module) -> QuantLayer:
         weights = UniformWeight(given.weight.detach(), request.bits_w)
