@@ -12,6 +12,9 @@ from .unit_rounding import LearnedStep, RoundedLayer, exponent_at
 
 Values = dict[fx.Node, Tensor]
 
+# How far roundings can get in all; the rectified sigmoid ends at +-2.4.
+_ROUNDING_WAY = 10.0
+_ROUNDING_RATES = (1e-3, 0.1)
 # Frames whose gradients are taken at once.
 _BATCH = 64
 
@@ -24,15 +27,22 @@ class Settings:
         iterations: of Adam, each on ``batch`` frames drawn from all.
         power: of the error, ``|found - target| ** power``.
         decision: weight of the regulariser that makes roundings decide (the paper's lambda).
-        rounding_rate, step_rate: Adam's; steps learn in shares of where they began, along a cosine.
+        step_rate: Adam's for steps, which learn in shares of where they began, along a cosine.
     """
 
     iterations: int
     batch: int = 32
     power: float = 2.0
     decision: float = 0.01
-    rounding_rate: float = 1e-2
     step_rate: float = 2e-3
+
+    @property
+    def rounding_rate(self) -> float:
+        """Adam's for roundings: fewer iterations take larger steps, so that roundings get as far.
+
+        With 10,000 iterations and more it is BRECQ's.
+        """
+        return min(max(_ROUNDING_WAY / self.iterations, _ROUNDING_RATES[0]), _ROUNDING_RATES[1])
 
 
 def unit_error(found: Values, targets: Values, importance: Values, power: float = 2.0) -> Tensor:
@@ -44,7 +54,8 @@ def unit_error(found: Values, targets: Values, importance: Values, power: float 
     """
     total = torch.zeros(())
     for node, target in targets.items():
-        size = target.square().mean().clamp(min=torch.finfo(target.dtype).tiny) ** (power / 2)
+        # Outputs that are all zero have no size that an error could be relative to.
+        size = (target.square().mean() or torch.ones(())) ** (power / 2)
         error = (found[node] - target).abs() ** power
         if node in importance:
             error = error * importance[node]
