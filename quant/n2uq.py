@@ -34,28 +34,31 @@ class GeneralizedSte(torch.autograd.Function):
     def forward(ctx, u: Tensor, start: Tensor, widths: Tensor) -> Tensor:
         """u of any shape, start of one element, widths (n,)."""
         ctx.save_for_backward(u, start, widths)
-        y = torch.zeros_like(u)
-        for threshold in thresholds(start, widths):
-            y += u > threshold
-        return y * (2 / len(widths))
+        # The thresholds below each element, so that one at a threshold has not passed it.
+        return torch.bucketize(u, thresholds(start, widths)).to(u.dtype) * (2 / len(widths))
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of u, start and widths."""
         u, start, widths = ctx.saved_tensors
-        unit = 2 / len(widths)
-        begins = start + torch.cumsum(widths, 0) - widths
-        grad_u, inside = torch.zeros_like(u), []
-        grad_widths = torch.zeros_like(widths)
-        for i, (begin, width) in enumerate(zip(begins, widths, strict=True)):
-            part = torch.where((u >= begin) & (u < begin + width), grad, 0)
-            grad_u += part * (unit / width)
-            grad_widths[i] = -unit / width**2 * (part * (u - begin)).sum()
-            inside.append(part.sum() * (-unit / width))
-        shifts = torch.stack(inside)
+        count = len(widths)
+        slopes = (2 / count) / widths
+        ends = torch.cat([start.reshape(1), start + torch.cumsum(widths, 0)])
+        # 0 is below the ramp, count + 1 above it.
+        segment = torch.bucketize(u, ends, right=True)
+        none = torch.zeros_like(slopes[:1])
+        grad_u = grad * torch.cat([none, slopes, none])[segment]
+        way = (u - torch.cat([ends[:1], ends])[segment]) * grad_u
+
+        def sums(values: Tensor) -> Tensor:
+            """Over each segment."""
+            total = torch.bincount(segment.flatten(), values.flatten(), count + 2)
+            return total[1:-1].to(widths.dtype)
+
+        shifts = -sums(grad_u)
         # A segment is shifted by the start, and by the widths of all segments before it.
         later = torch.flip(torch.cumsum(torch.flip(shifts, (0,)), 0), (0,)) - shifts
-        return grad_u, shifts.sum().reshape(start.shape), grad_widths + later
+        return grad_u, shifts.sum().reshape(start.shape), later - sums(way) / widths
 
 
 def thresholds(start: Tensor, widths: Tensor) -> Tensor:
