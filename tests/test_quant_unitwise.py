@@ -20,7 +20,7 @@ from gatewright.quant.unit_graph import block_units, joined, layer_units, passed
 from gatewright.quant.unit_learning import Learning, exported, learnable
 from gatewright.quant.unit_rounding import LearnedStep, RoundedLayer, rectified_sigmoid
 from gatewright.quant.unit_training import Settings, unit_error
-from unit_nets import chain, digits, residual, trained
+from unit_nets import Branches, chain, digits, residual, trained
 
 
 def planned(model: nn.Module, images: torch.Tensor, bits_w: int, bits_a: int):
@@ -268,3 +268,17 @@ def test_bits_of_single_layers_and_options(data):
     with torch.no_grad():
         shift = (module(images) - network(images)).mean(0).abs().max()
     assert shift < 1e-3
+
+
+@pytest.mark.parametrize("method", ["brecq", "unitwise"])
+def test_joins_gates_and_transposed_convolutions(method, data):
+    """Several values cross the cuts; better than nearest rounding, and whole numbers in the end."""
+    torch.manual_seed(7)
+    network = of_module(trained(Branches(), *data[:2], epochs=4), data[0][:2])
+    asked = Request(2, 4, data[0][:320], epochs=8)
+    module = METHODS[method].load()(network, asked)
+    assert error(module, network, data[2]) < 0.7 * error(ptq.mse(network, asked), network, data[2])
+    graph = gatewright.from_brevitas(module, data[2][:1])
+    (found,) = evaluate(graph, graph.encodings[0].apply(data[2].numpy(), graph.inputs[0].type))
+    with torch.no_grad():
+        np.testing.assert_array_equal(graph.decodings[0].apply(found).astype(np.float32), module(data[2]))

@@ -67,3 +67,21 @@ def trained(model: nn.Module, images: Tensor, labels: Tensor, epochs: int = 12) 
             loss.backward()
             optimizer.step()
     return model.eval()
+
+
+class Branches(nn.Module):
+    """Joined, gated, pooled and enlarged again: values that several units read, and layers of three kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 1)
+        self.gate, self.down = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 6, 3, 2, 1)
+        self.up = nn.ConvTranspose2d(6, 8, 2, 2)
+        self.pool, self.last = nn.MaxPool2d(2), nn.Linear(8 * 16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, 1, 8, 8) -> (N, 10)."""
+        both = torch.cat([torch.relu(self.left(x)), torch.relu(self.right(x))], 1)
+        gated = both * torch.sigmoid(self.gate(both))
+        up = self.up(torch.nn.functional.leaky_relu(self.down(gated), 0.125))
+        return self.last(torch.flatten(self.pool(torch.relu(up + gated)), 1))
