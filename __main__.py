@@ -16,7 +16,8 @@ from .errors import GatewrightError
 
 _STAGES = (
     "graph, rtl, simulate, synthesize, bitstream; for ARM graph, lower, objects, library, verify; "
-    "for HLS graph, hls, csim; with --split graph, cut, parts, cosimulate"
+    "for HLS graph, hls, csim; for XLS graph, dslx, pipeline, simulate, synthesize, "
+    "bitstream; with --split graph, cut, parts, cosimulate"
 )
 
 
@@ -94,7 +95,8 @@ def _add_compile(commands) -> None:
     p.add_argument("--board", required=True, help="board name (see 'gatewright boards') or a .toml file")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the result")
     add_asked(p)
-    p.add_argument("--via", metavar="WAY", help="hls: a project of hls4ml for AMD's Vitis HLS, not RTL")
+    p.add_argument("--via", metavar="WAY", help="hls: hls4ml's project for Vitis; xls: RTL by Google's XLS")
+    p.add_argument("--xls-stages", type=int, metavar="N", help="xls: stages (default: as the clock needs)")
     add_split(p)
     p.add_argument("--hls-config", type=Path, metavar="FILE", help="hls: hls4ml's YAML (IOType, ...)")
     p.add_argument("--until", metavar="STAGE", help="last stage: " + _STAGES)
@@ -131,7 +133,7 @@ def _add_run(commands) -> None:
         "--on",
         default="reference",
         metavar="EXECUTOR",
-        help="reference, onnxruntime, rtl, icarus, cycle, arm, hls, split or device",
+        help="reference, onnxruntime, rtl, icarus, cycle, arm, hls, xls, split or device",
     )
     p.add_argument("--port", metavar="PORT", help="device: the board's serial port, such as /dev/ttyUSB0")
     p.add_argument("--baud", type=int, metavar="N", help="device: bits per second (default: as compiled)")
@@ -160,7 +162,7 @@ def _add_inspect(commands) -> None:
     p = commands.add_parser("inspect", help="what becomes of each node of a model; what a folder holds")
     p.add_argument("model", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
     p.add_argument("--board", metavar="BOARD", help="also fail where this board does not take a node")
-    p.add_argument("--target", metavar="TARGET", help="fpga, arm or hls (default: fpga where there is one)")
+    p.add_argument("--target", metavar="TARGET", help="fpga, arm, hls or xls (default: fpga where it is)")
     p.add_argument("--json", action="store_true", help="print what was found as JSON (docs/inspect.md)")
     p.set_defaults(command=_inspect)
 
@@ -194,6 +196,7 @@ def _compile(args) -> int:
         cache=args.cache,
         via=args.via,
         hls_config=args.hls_config,
+        xls_stages=args.xls_stages,
         split=args.split,
     )
     with _progress(args.quiet) as say:

@@ -18,9 +18,9 @@ from ..errors import GatewrightError, InputError
 from ..hw.design import Design
 from ..hw.folding import fold
 from ..hw.layers import layers
-from . import arm, describe, hardware, hls, modelled, split, verify
+from . import arm, describe, hardware, hls, modelled, split, verify, xls
 from .data import Data, load_data, random_data
-from .options import ARM, HLS, STAGES, Options
+from .options import ARM, HLS, STAGES, XLS, Options
 from .output import MARK, keep_logs, staged_folder
 from .project import Project
 
@@ -99,6 +99,8 @@ def compile_model(
         arm.check_reachable(board, options)
     elif options.via == HLS:
         hls.check_reachable(board, options)
+    elif options.via == XLS:
+        xls.check_reachable(board, options)
     else:
         hardware.check_reachable(board, options.until, options.native)
     with staged_folder(Path(out)) as folder:
@@ -194,6 +196,8 @@ _STAGES = {
     "verify": arm.verify_stage,
     "hls": hls.hls_stage,
     "csim": hls.csim_stage,
+    "dslx": xls.dslx_stage,
+    "pipeline": xls.pipeline_stage,
     "cut": lambda job: split.cut_stage(job, wanted_interval(job.options, job.clock_mhz)),
     "parts": lambda job: split.parts_stage(job, _rtl_stage),
     "cosimulate": split.cosimulate_stage,

@@ -9,25 +9,27 @@ from ..hw.build import assemble
 from ..hw.layers import layer_alone, layers
 from ..hw.lower import FPGA
 from ..hw.rules.rule import Layer
-from . import hls
+from . import hls, xls, xls_run
 from .arm_coverage import ArmCoverage, arm_coverage
 
 REFERENCE, ONNX, ARM = "reference", "onnx", "arm"
 # What tables tell of each node: these, and what was asked for.
 COLUMNS = (REFERENCE, ONNX)
-COLUMNS_OF = {None: (FPGA.name,), FPGA.name: (FPGA.name,), ARM: (FPGA.name, ARM), hls.FOLDER: (hls.FOLDER,)}
+# Ways to an FPGA by other compilers, which refuse ops of their own.
+_WAYS = {hls.FOLDER: hls.refusals, xls_run.FOLDER: xls.refusals}
+COLUMNS_OF = {None: (FPGA.name,), FPGA.name: (FPGA.name,), ARM: (FPGA.name, ARM), **{w: (w,) for w in _WAYS}}
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What the FPGA target, or its way through hls4ml, refuses of a graph, and what the ARM target makes of
-    it where it was asked.
+    """What the FPGA target, or a way to it by another compiler, refuses of a graph, and what the ARM target
+    makes of it where it was asked.
 
     Attributes:
         refused: by ``id(node)``, why a node is not taken and what to do.
         faults: what belongs to no node: the graph's inputs, outputs and joins.
         arm: None where only an FPGA is meant.
-        way: what ``refused`` is of, the FPGA target or its way through hls4ml.
+        way: what ``refused`` is of, the FPGA target or another way to it.
     """
 
     refused: dict[int, str]
@@ -55,14 +57,14 @@ class Coverage:
         return [t for t, taken in takes.items() if taken]
 
 
-def coverage(graph: Graph, core: str | None = None, through_hls: bool = False) -> Coverage:
+def coverage(graph: Graph, core: str | None = None, way: str | None = None) -> Coverage:
     """What the FPGA target, and with a ``core`` the ARM target, makes of each node; nothing is built.
 
     Args:
-        through_hls: ask the way through hls4ml in the place of our RTL.
+        way: "hls" asks the way through hls4ml in the place of our RTL, "xls" that through XLS.
     """
-    if through_hls:
-        return Coverage(*hls.refusals(graph), way=hls.FOLDER)
+    if way:
+        return Coverage(*_WAYS[way](graph), way=way)
     fpga = _fpga_coverage(graph)
     if core is None:
         return fpga

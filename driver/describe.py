@@ -13,9 +13,9 @@ from ..compiler.ir.ops import AdderConv2d, AdderMatMul, Conv2d, MatMul
 from ..hw.design import Design, Resources
 from ..hw.flow.tools import versions
 from ..report import render, write
-from . import arm, hls, modelled, split_report
+from . import arm, hls, modelled, split_report, xls
 from .data import output_decoding
-from .options import HLS
+from .options import HLS, XLS
 
 if TYPE_CHECKING:
     from .compile import Job
@@ -41,7 +41,7 @@ def report(job: Job) -> dict:
         "clock_mhz": clock,
         **rates,
         "frames_per_second": clock * 1e6 / interval if interval else None,
-        "resources": resources(job) if design else None,
+        "resources": resources(job) if _known(job) else None,
         "clocks": clocks(design) if design else [],
         "timing": route_timing(job),
         "executors": job.executors,
@@ -53,6 +53,11 @@ def report(job: Job) -> dict:
         "seconds": job.seconds,
         **split_report.report_keys(job),
     }
+
+
+def _known(job: Job) -> bool:
+    """Whether there are resources to tell: of what XLS made, synthesis alone knows them."""
+    return job.design is not None and (job.options.via != XLS or job.synthesis is not None)
 
 
 def write_report(content: dict, path: Path) -> None:
@@ -175,7 +180,7 @@ def resources(job: Job) -> dict:
     return {
         "source": source,
         "total": amounts(rounded(total)),
-        "estimated_total": amounts(rounded(estimated)),
+        "estimated_total": None if job.options.via == XLS else amounts(rounded(estimated)),
         "block_memory": block_memory(estimated, block_kbit),
         "units": rows,
     }
@@ -216,4 +221,6 @@ def used_tools(job: Job) -> dict[str, str]:
         return arm.used_tools(job)
     if job.options.via == HLS:
         return hls.used_tools(job)
+    if job.options.via == XLS:
+        return xls.used_tools(job)
     return versions(job.options.native) if job.design else {}

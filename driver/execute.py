@@ -12,7 +12,7 @@ from ..compiler.ir.graph import Graph
 from ..errors import InputError
 from ..sim.cycle import simulate as cycle
 from ..sim.rtl import Simulation, Trace, compile_rtl
-from . import arm_run, hls_run, split_run
+from . import arm_run, hls_run, split_run, xls_run
 from .device import Statistics, open_device
 from .export import run_in_onnxruntime
 from .project import TOP, Interface, Project
@@ -154,6 +154,7 @@ EXECUTORS: Mapping[str, Executor] = {
     "cycle": run_cycle,
     "arm": run_on_arm,
     "hls": lambda project, graph, frames: Execution(hls_run.run_frames(project, graph, frames)),
+    "xls": lambda project, graph, frames: Execution(xls_run.run_frames(project, graph, frames)),
     "split": run_split,
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..boards.schema import Board
@@ -94,11 +96,12 @@ def link_overhead(board: Board) -> Resources:
     return _LINK[board.part.family] if board.has_bitstream else Resources()
 
 
-def write_rtl(job: Job) -> None:
-    """The accelerator, its memories, the library modules it uses, a test bench, and the board's top."""
+def write_rtl(job: Job, made: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The accelerator, its memories, the library modules it uses, a test bench, and the board's top; ``made``
+    are more Verilog files of the accelerator by name, ``xls_*.v``."""
     project, design = job.project, job.design
     project.rtl.mkdir()
-    texts = {f"{TOP}.v": top_level(design, TOP)}
+    texts = {f"{TOP}.v": top_level(design, TOP), **made}
     memories = memory_files(design)
     board_files = {}
     if job.board.has_bitstream:
@@ -125,7 +128,7 @@ def write_rtl(job: Job) -> None:
             (project.rtl / own.parent.name).mkdir(exist_ok=True)
             shutil.copyfile(own, project.rtl / own.parent.name / name)
     project.design_file.write_text(describe_design(design))
-    _write_bench(job, [f"{TOP}.v", *accelerator])
+    _write_bench(job, [*texts, *accelerator])
     job.files |= {"rtl": "rtl", "design": project.design_file.name, "testbench": "rtl/tb"}
     if job.board.zynq:
         zynq.write_zynq(job)

@@ -14,7 +14,7 @@ from ..errors import BoardError, InputError, LoweringError
 from ..report import read
 from . import describe
 from .coverage import Coverage, coverage
-from .options import ARM, FPGA, HLS
+from .options import ARM, FPGA, HLS, XLS
 from .output import MARK
 from .sources import owners, partial_graph, source_rows
 
@@ -29,7 +29,8 @@ def inspect(target: Path | str, board: str | None = None, kind: str | None = Non
     lists the keys.
 
     Args:
-        kind: "fpga", "arm" or "hls" (the FPGA through hls4ml); None takes the FPGA where there is one.
+        kind: "fpga", "arm", "hls" or "xls" (the FPGA through hls4ml or XLS); None takes the FPGA where there
+            is one.
 
     Raises:
         GatewrightError: neither a readable model nor a folder of ours, an unknown board, or one without that.
@@ -47,7 +48,7 @@ def inspect(target: Path | str, board: str | None = None, kind: str | None = Non
     chosen = None if board is None else load_board(board)
     kind = None if chosen is None else _kind(chosen, kind)
     found = survey(target)
-    graph, nodes, covered = _final(found, chosen.processor.core if kind == ARM else None, kind == HLS)
+    graph, nodes, covered = _final(found, chosen.processor.core if kind == ARM else None, kind)
     rows = source_rows(found.records, nodes, covered)
     return {
         "kind": "model",
@@ -75,8 +76,9 @@ def _problems(rows: list[dict], found: Survey, covered: Coverage | None) -> list
 def _kind(board: Board, kind: str | None) -> str:
     """What of a board is meant."""
     kind = kind or (FPGA if board.part else ARM)
-    if kind not in (FPGA, ARM, HLS):
-        raise InputError(f"inspect: --target must be one of {FPGA}, {ARM}, {HLS}, not {kind!r}")
+    known = (FPGA, ARM, HLS, XLS)
+    if kind not in known:
+        raise InputError(f"inspect: --target must be one of {', '.join(known)}, not {kind!r}")
     if kind != ARM and board.part is None:
         raise BoardError(f"inspect: {board.name} has a processor only, no FPGA. Use --target arm.")
     if kind == ARM and board.processor is None:
@@ -96,19 +98,20 @@ def require_taken(found: dict) -> None:
         )
 
 
-def _final(found: Survey, core: str | None, hls: bool) -> tuple[Graph | None, list[Node], Coverage]:
+def _final(found: Survey, core: str | None, kind: str | None) -> tuple[Graph | None, list[Node], Coverage]:
     """The whole graph after the passes, else None; its nodes, or those of what could be imported.
 
-    ``core``: of ARM, where its target is asked; ``hls``: whether the way through hls4ml is.
+    ``core``: of ARM, where its target is asked; ``kind``: the target.
     """
+    way = kind if kind in (HLS, XLS) else None
     if found.graph is not None:
         graph = run_passes(found.graph)
-        return graph, graph.nodes(), coverage(graph, core, hls)
+        return graph, graph.nodes(), coverage(graph, core, way)
     part = partial_graph(found.records, found.name)
     if part is None:
         return None, [], Coverage({})
     part = run_passes(part)
-    return None, part.nodes(), replace(coverage(part, core, hls), faults=())
+    return None, part.nodes(), replace(coverage(part, core, way), faults=())
 
 
 def _model(graph: Graph, covered: Coverage, records: tuple[SourceRecord, ...]) -> dict:

@@ -8,13 +8,17 @@ from pathlib import Path
 from ..boards.schema import Board
 from ..errors import BoardError, InputError
 from ..hw.folding import MULTIPLIERS
-from . import arm, hls, split_choice
+from . import arm, hls, split_choice, xls
 
-FPGA, ARM, HLS, SPLIT = "fpga", "arm", "hls", "split"
+FPGA, ARM, HLS, XLS, SPLIT = "fpga", "arm", "hls", "xls", "split"
 STAGES = ("graph", "rtl", "simulate", "synthesize", "bitstream")
-STAGES_OF = {FPGA: STAGES, ARM: arm.STAGES, HLS: hls.STAGES, SPLIT: split_choice.STAGES}
+STAGES_OF = {
+    FPGA: STAGES, ARM: arm.STAGES, HLS: hls.STAGES, XLS: xls.STAGES, SPLIT: split_choice.STAGES
+}  # fmt: skip
 _OF_ARM = ("threads", "cross", "tune", "cache")
-_NOT_OF_SPLIT = ("target", "via", "hls_config", "threads", "tune", "cache", "seed")
+# Options of one way alone.
+_OF_WAY = {"hls_config": HLS, "xls_stages": XLS}
+_NOT_OF_SPLIT = ("target", "via", *_OF_WAY, "threads", "tune", "cache", "seed")
 # Frames a second, and MHz: no rate outside is meant.
 _SLOWEST, _FASTEST = 1e-6, 1e9
 
@@ -25,13 +29,15 @@ class Options:
 
     Attributes:
         target: "fpga" or "arm"; None takes the FPGA where the board has one.
-        via: FPGA: "hls" goes through hls4ml to the vendor's HLS; None writes RTL.
+        via: FPGA: "hls" goes through hls4ml to the vendor's HLS, "xls" through Google's XLS to RTL; None
+            writes RTL of our own units.
         split: part of the graph on the FPGA, the rest on the processor: "auto", or FROM,TO, nodes by name or
             number; None takes one target for all.
         until: the last stage to do, one of STAGES_OF[way]; None does them all.
         fps, interval: FPGA: wanted frames per second or clocks per frame; neither asks for the fastest that
             fits.
         clock_mhz: FPGA: None takes the board's default.
+        xls_stages: XLS: stages of the pipeline; None: as many as the clock needs.
         hls_config: HLS: a configuration file of hls4ml (IOType, ReuseFactor, Strategy, ...).
         multipliers: FPGA: where products are made, "lut" or "dsp"; None leaves it to the board's room.
         threads: ARM: how many share each inference.
@@ -61,6 +67,7 @@ class Options:
     cache: Path | None = None
     via: str | None = None
     hls_config: Path | None = None
+    xls_stages: int | None = None
     split: str | None = None
 
     @property
@@ -86,8 +93,8 @@ class Options:
         target = self.target or (FPGA if board.part else ARM)
         if target not in (FPGA, ARM):
             raise InputError(f"{command}: --target must be one of {FPGA}, {ARM}, not {target!r}")
-        if self.via not in (None, HLS):
-            raise InputError(f"{command}: --via must be {HLS}, not {self.via!r}")
+        if self.via not in (None, HLS, XLS):
+            raise InputError(f"{command}: --via must be {HLS} or {XLS}, not {self.via!r}")
         self._check_target(target, command)
         if target == FPGA and board.part is None:
             raise BoardError(f"{command}: {board.name} has a processor only, no FPGA. Use --target arm.")
@@ -112,14 +119,14 @@ class Options:
     def _check_target(self, target: str, command: str) -> None:
         """No option of the other target is given."""
         plain = Options()
-        way = f"--via {HLS}" if self.via == HLS and target == FPGA else target
+        way = f"--via {self.via}" if self.via and target == FPGA else target
         foreign = _OF_ARM
         if target == ARM:
-            foreign = ("fps", "interval", "clock_mhz", "seed", "multipliers", "via", "hls_config")
-        elif self.via == HLS:
-            foreign = (*foreign, "fps", "interval", "seed", "multipliers")
+            foreign = ("fps", "interval", "clock_mhz", "seed", "multipliers", "via", *_OF_WAY)
         else:
-            foreign = (*foreign, "hls_config")
+            foreign = (*foreign, *(option for option, owner in _OF_WAY.items() if owner != self.via))
+            foreign += ("fps", "interval", "multipliers") if self.via else ()
+            foreign += ("seed",) if self.via == HLS else ()
         for option in foreign:
             if getattr(self, option) != getattr(plain, option):
                 flag = option.removesuffix("_mhz").replace("_", "-")
@@ -151,6 +158,6 @@ class Options:
 
 def _whose(option: str) -> str:
     """Who takes an option."""
-    if option == "hls_config":
-        return f"--via {HLS}"
+    if option in _OF_WAY:
+        return f"--via {_OF_WAY[option]}"
     return f"--target {ARM if option in _OF_ARM else FPGA}"

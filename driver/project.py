@@ -12,6 +12,7 @@ from ..compiler.ir.types import Int
 from ..errors import InputError, LoweringError
 from ..hw.design import Design, Port, Stream
 from ..hw.store import Columns
+from ..hw.xls import XLS_PIPELINE
 from .design_file import read_design
 
 TOP = "accelerator"
@@ -147,11 +148,20 @@ class Project:
             f"run: {self.root} holds no hardware (no {self.design_file.name}), so it has no clocks. "
             "Compile for an FPGA with --until rtl or further, or run --on reference or arm."
         )
-        return described(self.design_file, missing, _DESIGN_SCHEMA, lambda d: read_design(d, _stream))
+        return described(self.design_file, missing, _DESIGN_SCHEMA, self._modelled)
+
+    def _modelled(self, data: dict) -> Design:
+        """The design, unless it is another compiler's, whose clocks the cycle model does not know."""
+        if any(row["module"] == XLS_PIPELINE.module for row in data["instances"]):
+            raise InputError(
+                f"run: {self.root} holds a pipeline of XLS, which has no cycle model. Run --on rtl or xls."
+            )
+        return read_design(data, _stream)
 
     def sources(self) -> list[Path]:
         """The accelerator's Verilog files, without the board's."""
-        return [*sorted(self.rtl.glob("gw_*.v")), self.rtl / f"{TOP}.v"]
+        library, made = (sorted(self.rtl.glob(f"{start}_*.v")) for start in ("gw", "xls"))
+        return [*library, *made, self.rtl / f"{TOP}.v"]
 
     def memories(self) -> dict[str, str]:
         """Memory file name -> text."""

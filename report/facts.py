@@ -18,6 +18,8 @@ STAGES = {
     "verify": "library verified",
     "hls": "HLS project written",
     "csim": "HLS project simulated in C",
+    "dslx": "DSLX written",
+    "pipeline": "RTL written by XLS",
     "cut": "cut between processor and FPGA",
     "parts": "parts built",
     "cosimulate": "parts simulated together",

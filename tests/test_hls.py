@@ -149,7 +149,7 @@ def test_compile_and_run(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--via", "magic"), r"compile: --via must be hls, not 'magic'"),
+        (("--via", "magic"), r"compile: --via must be hls or xls, not 'magic'"),
         (
             ("--board", ULX3S, "--via", "hls"),
             r"compile: --via hls writes a project for AMD's Vitis HLS, but .*",
