@@ -131,7 +131,7 @@ class _Planner:
         if node.op == "output":
             self._output(node.args[0])
             return
-        inputs = node.all_input_nodes
+        inputs = _operands(node)
         if module_of(self.network, node, LAYERS) is not None:
             self.read_by[node.name] = self._site(inputs[0]).node
         elif self._is(node, _MOVES, _MOVING):
@@ -199,9 +199,15 @@ class _Planner:
             self._site(source)
 
     def _computed(self, node: fx.Node) -> bool:
-        return len(node.all_input_nodes) == 2
+        return len(_operands(node)) == 2
 
     def _is(self, node: fx.Node, kinds: tuple, functions: set | frozenset = frozenset()) -> bool:
         if node.op == "call_function":
             return node.target in functions
         return module_of(self.network, node, kinds) is not None
+
+
+def _operands(node: fx.Node) -> list[fx.Node]:
+    """The computed operands, as often as they are read."""
+    listed = [a for arg in node.args for a in (arg if isinstance(arg, tuple | list) else (arg,))]
+    return [a for a in listed if isinstance(a, fx.Node)]
