@@ -163,6 +163,7 @@ def _add_inspect(commands) -> None:
     p.add_argument("model", metavar="MODEL|DIR", type=Path, help="model file, or a compiled folder")
     p.add_argument("--board", metavar="BOARD", help="also fail where this board does not take a node")
     p.add_argument("--target", metavar="TARGET", help="fpga, arm, hls or xls (default: fpga where it is)")
+    p.add_argument("--split", action="store_true", help="list cuts between the board's processor and FPGA")
     p.add_argument("--json", action="store_true", help="print what was found as JSON (docs/inspect.md)")
     p.set_defaults(command=_inspect)
 
@@ -260,9 +261,10 @@ def _export(args) -> int:
 
 def _inspect(args) -> int:
     from .driver.inspection import inspect, require_taken
+    from .driver.split_inspection import inspect_split
     from .driver.terminal import print_inspection
 
-    found = inspect(args.model, args.board, args.target)
+    found = (inspect_split if args.split else inspect)(args.model, args.board, args.target)
     if args.json:
         print(json.dumps(found, indent=1))
     else:

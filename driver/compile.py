@@ -93,16 +93,7 @@ def compile_model(
     source = Path(model)
     board = board if isinstance(board, Board) else load_board(board)
     options = (options or Options()).completed(board)
-    if options.split:
-        split.check_reachable(board, options)
-    elif options.target == ARM:
-        arm.check_reachable(board, options)
-    elif options.via == HLS:
-        hls.check_reachable(board, options)
-    elif options.via == XLS:
-        xls.check_reachable(board, options)
-    else:
-        hardware.check_reachable(board, options.until, options.native)
+    _check_reachable(board, options)
     with staged_folder(Path(out)) as folder:
         job = Job(Project(folder), source, board, options, say)
         job.clock_mhz = _clock_mhz(job)
@@ -118,6 +109,20 @@ def compile_model(
         report = describe.report(job)
         describe.write_report(report, folder / MARK)
     return report
+
+
+def _check_reachable(board: Board, options: Options) -> None:
+    """Refuse before any work what a later stage could not do."""
+    if options.split:
+        split.check_reachable(board, options)
+    elif options.target == ARM:
+        arm.check_reachable(board, options)
+    elif options.via == HLS:
+        hls.check_reachable(board, options)
+    elif options.via == XLS:
+        xls.check_reachable(board, options)
+    else:
+        hardware.check_reachable(board, options.until, options.native)
 
 
 def _clock_mhz(job: Job) -> float:

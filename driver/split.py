@@ -219,7 +219,7 @@ def cosimulate_stage(job: Job) -> None:
         done = execute.run_split(job.project, job.graph, data.frames)
         job.timing = done.timing
         right = verify.accuracy(output_decoding(job.graph).apply(done.values), data.labels)
-        title = f"split ({core} in qemu, RTL in Verilator)"
+        title = "split (qemu, Verilator)"
         job.executors.append(
             verify.entry(title, "integer graph", done.values, job.reference, right, data.origin)
         )

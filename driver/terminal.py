@@ -37,6 +37,8 @@ def print_inspection(found: dict) -> None:
         console.print(f"{refused} of the nodes are not for an FPGA; with --board BOARD it is told why.")
     if found["model"]:
         _print_graph(console, found["model"], found["output"])
+    if found.get("split"):
+        _print_cuts(console, found["split"], found["model"])
 
 
 def _sources(nodes: list[dict], targets: list[str]) -> Table:
@@ -61,13 +63,27 @@ def _print_graph(console: Console, model: dict, output: dict) -> None:
     )
     arm = any(layer["kernels"] is not None for layer in model["layers"])
     columns = ["layer", "op", "result", "weights", "MAC", "additions", "targets"]
-    table = Table(*columns, *(["kernels"] if arm else []))
-    for layer in model["layers"]:
+    table = Table("", *columns, *(["kernels"] if arm else []))
+    for number, layer in enumerate(model["layers"]):
         bits = f"{layer['weight_bits']} bit" if layer["weight_bits"] else ""
         work, targets = (f"{layer[k]:,}" for k in ("macs", "adds")), ", ".join(layer["targets"])
         name = layer["name"] or f"({layer['node']})"
         kernels = [", ".join(layer["kernels"] or ())] if arm else []
-        table.add_row(*map(escape, (name, layer["op"], layer["type"], bits, *work, targets, *kernels)))
+        cells = (str(number), name, layer["op"], layer["type"], bits, *work, targets, *kernels)
+        table.add_row(*map(escape, cells))
+    console.print(table)
+
+
+def _print_cuts(console: Console, cuts: list[dict], model: dict) -> None:
+    """Where the network may be cut between processor and FPGA, in µs of a frame."""
+    columns = ("--split", "from", "to", "MAC on FPGA", "bytes in", "bytes out")
+    table = Table(*columns, "before", "FPGA", "behind", "transfers", "µs in all", "FPGA's by")
+    for c in cuts:
+        ends = [model["layers"][c[k]]["name"] or model["layers"][c[k]]["op"] for k in ("first", "last")]
+        sizes = (f"{c[k]:,}" for k in ("macs", "bytes_in", "bytes_out"))
+        times = (f"{c[k]:,.1f}" for k in ("before_us", "fpga_us", "after_us", "transfers_us", "latency_us"))
+        source = "folding" if c["folded"] else "its layers"
+        table.add_row(*map(escape, (f"{c['first']},{c['last']}", *ends, *sizes, *times, source)))
     console.print(table)
 
 

@@ -8,6 +8,7 @@ from .html_arm import arm_figures, arm_section
 from .html_cycle import sections as cycle_sections
 from .html_hardware import clocks_section, resources_section, timing_section
 from .html_model import executors_section, layers_section, values_section
+from .html_split import split_figures, split_section
 from .markup import Markup, element, fill_in, join, name, table
 from .schema import validate
 from .words import UNKNOWN, clean, count, cut, duration, figure, shape, share
@@ -37,6 +38,7 @@ def render(report: dict) -> str:
     )
     sections = [
         _checks_section(report),
+        split_section(report),
         resources_section(report),
         clocks_section(report),
         cycle_sections(report) or None,
@@ -78,6 +80,8 @@ def _headline(report: dict) -> Markup:
 def _figures(report: dict) -> list[Markup]:
     if report.get("arm"):
         return [_figure(*figures) for figures in arm_figures(report)]
+    if report.get("split"):
+        return [*(_figure(*figures) for figures in split_figures(report)), _clock(report), _fullest(report)]
     return [_rate(report), _latency(report), _clock(report), _fullest(report)]
 
 

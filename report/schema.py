@@ -15,7 +15,7 @@ from ..errors import InputError
 _ARTICLES = {"array": "an array", "object": "an object", "integer": "an integer", "null": "null"}
 _HINT = "docs/report.md lists every key."
 # What inspections and reports tell in the same words.
-_SHARED = ("range", "shape", "amounts", "input", "board", "processor", "output")
+_SHARED = ("range", "shape", "amounts", "input", "board", "processor", "output", "cut")
 
 
 @cache

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .facts import FAILED, KINDS, OPEN, PASSED, STAGES, Check, bottleneck, by_layer, checks, filling, fullest
+from .html_split import split_line
 from .schema import validate
 from .words import UNKNOWN, clean, count, cut, duration, figure, kib, plural, shape, share
 
@@ -90,6 +91,10 @@ def _facts(report: dict) -> list[tuple[str, str]]:
     ]
     if report.get("arm"):
         facts += _arm_facts(report["arm"])
+        return facts + _seconds(report)
+    if report.get("split"):
+        rate = f"{figure(report['frames_per_second'])} frames/s, one after the other"
+        facts += [("A frame", split_line(report["split"])), ("Rate", rate)]
         return facts + _seconds(report)
     facts += [
         ("Rate", _rate(report)),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...errors import GraphError
 from ..ir.boundary import OutputDecoding, plain_input, plain_output
 from ..ir.evaluate import evaluate
 from ..ir.graph import Const, Graph, Input, Node, Value
@@ -212,7 +213,13 @@ class _Body:
         for own, values in zip(self._inputs, self._carried, strict=True):
             self._known |= zip(map(id, values), _apart(own, values), strict=True)
         for node in nodes:
-            self._known[id(node)] = replace(node, inputs=tuple(self.of(v) for v in node.inputs))
+            try:
+                self._known[id(node)] = replace(node, inputs=tuple(self.of(v) for v in node.inputs))
+            except GraphError as error:
+                # What was joined has the range of all; an op may ask for less.
+                raise GraphError(
+                    f"split: what crosses there cannot be joined: {error}. Cut elsewhere."
+                ) from None
 
     def of(self, value: Value) -> Value:
         """A value of the whole graph as this part has it."""
