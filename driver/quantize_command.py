@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..quant.methods import METHODS
+from .quantize_budget import add_budget, budgeted_bits
 
 _STDOUT_COLUMNS = 120
 
@@ -43,6 +44,7 @@ def add_quantize(commands) -> None:
         metavar="LAYER=W,A",
         help="bits of one layer; may be given several times",
     )
+    add_budget(p)
     p.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page with pictures")
     p.add_argument("--json", action="store_true", help="print the report as JSON (docs/quantize-report.md)")
     p.add_argument("--quiet", action="store_true", help="print nothing but errors: the exit code tells")
@@ -60,6 +62,7 @@ def _quantize(args) -> int:
     arrays = load_frames(args.data)
     test = (arrays["test_inputs"], arrays.get("test_labels")) if "test_inputs" in arrays else None
     with progress(args.quiet) as say:
+        layer_bits |= budgeted_bits(args, arrays, bits, say)
         found = quantize(
             args.model, args.method, bits, arrays["inputs"], arrays.get("labels"), test=test,
             teacher=args.teacher, epochs=args.epochs, seed=args.seed, resume=args.resume,
