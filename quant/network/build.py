@@ -60,7 +60,12 @@ class Builder:
 
     def reshape(self, source: Made, shape: tuple[int, ...]) -> Made:
         """``source`` with its batch, and ``shape`` of a frame in which one axis may be -1."""
-        found = source.example.reshape(len(source.example), *shape)
+        try:
+            found = source.example.reshape(len(source.example), *shape)
+        except RuntimeError:
+            raise InputError(
+                f"it must keep the batch as its first axis, but makes frames of shape {tuple(shape)}"
+            ) from None
         if found.shape == source.example.shape:
             return source
         if found.dim() == 2:
