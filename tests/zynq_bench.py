@@ -43,7 +43,7 @@ class Bench:
         self.case = json.loads(Path(os.environ["GW_CASE"]).read_text())
         arrays = np.load(Path(os.environ["GW_CASE"]).with_suffix(".npz"), allow_pickle=False)
         self.frames, self.expected = arrays["frames"], arrays["expected"]  # bytes, a row a frame
-        self.checked, self.busy_clocks = 0, 0
+        self.checked, self.busy_clocks, self.taken = 0, 0, 0
 
     async def start(self) -> None:
         """Clock, a reset, and everything idle."""
@@ -141,6 +141,7 @@ class Bench:
                     continue
                 self._check(waiting, valid, ready, payload)
             self.busy_clocks += int(dut.registers.busy_q.value)
+            self.taken += int(dut.s_axis_tready.value) and int(dut.s_axis_tvalid.value)
             self.checked += 1
 
     def _check(self, waiting: dict, valid: str, ready: str, payload: tuple[str, ...]) -> None:

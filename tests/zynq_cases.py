@@ -25,7 +25,7 @@ async def finish(bench: z.Bench) -> None:
     assert bench.checked > 50
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def registers(dut):
     """Every register reads what the table says; writes of bytes, of read-only registers and of none."""
     bench = await bench_of(dut)
@@ -61,7 +61,7 @@ async def registers(dut):
     await finish(bench)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def many_at_once(dut):
     """Writes and reads under way together, all channels stalled: none is lost, none changed."""
     bench = await bench_of(dut)
@@ -72,13 +72,20 @@ async def many_at_once(dut):
 
         async def writes(values=values):
             for value in values:
-                await bench.write(z.FRAMES_WANTED, value)
+                tasks = [cocotb.start_soon(bench.write(z.FRAMES_WANTED, value))]
+                tasks += [cocotb.start_soon(bench.write(z.IRQ_ENABLE, value & 7))]
+                for task in tasks:
+                    await task
 
         seen = []
 
         async def reads(seen=seen):
             for _ in range(30):
-                seen.append((await bench.read(z.ID), await bench.read(z.FRAMES_WANTED)))
+                offsets = (z.ID, z.FRAMES_WANTED, z.WORDS_IN, z.VERSION)
+                tasks = [cocotb.start_soon(bench.read(offset)) for offset in offsets]
+                first, second, *others = [await task for task in tasks]
+                assert others == [bench.case["in_words"], 0x10000]
+                seen.append((first, second))
 
         before = await bench.read(z.FRAMES_WANTED)
         await Combine(cocotb.start_soon(writes()), cocotb.start_soon(reads()))
@@ -87,10 +94,11 @@ async def many_at_once(dut):
         places = [order.index(value) for _, value in seen]
         assert places == sorted(places)
         assert await bench.read(z.FRAMES_WANTED) == values[-1]
+        assert await bench.read(z.IRQ_ENABLE) == values[-1] & 7
     await finish(bench)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def frames(dut):
     """Frames through the DMA, in batches of any size: in order, equal; counters and interrupts with them."""
     bench = await bench_of(dut)
@@ -118,7 +126,7 @@ async def frames(dut):
     await finish(bench)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def resets_in_mid_frame(dut):
     """After a reset at any clock of a run, by register or by the bus, nothing of it is left."""
     bench = await bench_of(dut)
@@ -157,7 +165,7 @@ async def resets_in_mid_frame(dut):
     await finish(bench)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def wrong_lengths(dut):
     """TLAST inside a frame, none at the end, bytes that TKEEP takes out: each is told, and data go on."""
     bench = await bench_of(dut)
@@ -185,10 +193,11 @@ async def wrong_lengths(dut):
         found = await send([AxiStreamFrame(two[:cut]), AxiStreamFrame(two[cut:])], 2)
         assert found == (bench.wanted(0, 2), z.EARLY)
     # A third frame in the same transfer: no TLAST where the second ends, and its words wait.
-    three = bench.frames[:3].tobytes()
+    three, before = bench.frames[:3].tobytes(), bench.taken
     assert await send([AxiStreamFrame(three)], 2) == (bench.wanted(0, 2), z.LATE)
     await bench.clocks(50)
     assert await bench.read(z.FRAMES_IN) == 2
+    assert bench.taken - before == 2 * bench.case["in_words"]
     assert await send([], 1) == (bench.wanted(2, 1), 0)
     keep = [1] * size
     keep[word - 1] = 0
@@ -197,7 +206,7 @@ async def wrong_lengths(dut):
     await finish(bench)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def modes(dut):
     """TLAST after each frame; a run without end; a start while one runs is refused and harms nothing."""
     bench = await bench_of(dut)
@@ -218,6 +227,15 @@ async def modes(dut):
     assert await bench.read(z.FRAMES_OUT) == 4
     await bench.source.send(AxiStreamFrame(bench.frames[5].tobytes()))
     assert bytes((await bench.sink.recv()).tdata) == bench.wanted(5, 1)
+    # The halves of the clocks belong together, whatever is read between and however long after.
+    dut.registers.clocks_q.value = 0x1_FFFF_FFE0
+    low = await bench.read(z.CLOCKS_LOW)
+    await bench.clocks(60)
+    await bench.read(z.STATUS)
+    assert 0xFFFF_FFE0 <= low
+    assert await bench.read(z.CLOCKS_HIGH) == 1
+    assert await bench.read(z.CLOCKS_LOW) < 200
+    assert await bench.read(z.CLOCKS_HIGH) == 2
     await bench.write(z.CTRL, z.SOFT_RESET)
     await bench.write(z.CTRL, z.START)  # within the clocks of the reset
     await bench.clocks(30)

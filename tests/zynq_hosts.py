@@ -59,7 +59,7 @@ def accelerator(host: Hosted, memory: zynq_pynq.Memory, **options):
     return made
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def pynq_runs(dut):
     """Arrays in, arrays out, in batches: the reference's integers and floats, from floats and from codes."""
     host = await hosted(dut)
@@ -78,7 +78,7 @@ async def pynq_runs(dut):
     await bridge(program)()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def pynq_asynchronous(dut):
     """A start returns at once, one run at a time, and can be waited for or awaited."""
     host = await hosted(dut)
@@ -114,7 +114,7 @@ async def pynq_asynchronous(dut):
     await bridge(program)()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def pynq_failures(dut):
     """A reset in mid-run, a run that hangs, another design: told, and the next run is right."""
     host = await hosted(dut)
@@ -205,7 +205,7 @@ class CHost:
         return values
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def c_runs(dut):
     """The C driver gives the reference's integers, counts clocks, and clears the interrupt."""
     host = await hosted(dut)
@@ -227,7 +227,7 @@ async def c_runs(dut):
     assert await host.bench.read(z.IRQ_ENABLE) == 1
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def c_failures(dut):
     """A reset in mid-run, a run that hangs, a DMA error, another design: told, and the next run is right."""
     host = await hosted(dut)
