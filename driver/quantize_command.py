@@ -37,6 +37,7 @@ def add_quantize(commands) -> None:
     )
     p.add_argument("--equalize", action="store_true", help="balance the weights of neighbours first")
     p.add_argument("--bias-correction", action="store_true", help="give mean errors back to biases")
+    p.add_argument("--triples", action="store_true", help="windows of three layers, not two (unitwise)")
     p.add_argument(
         "--layer-bits",
         action="append",
@@ -57,7 +58,9 @@ def _quantize(args) -> int:
     from .quantize_files import check_out, load_frames, write_quantized
 
     bits, layer_bits = _pair(args.bits, "--bits"), dict(_layer(text) for text in args.layer_bits)
-    wanted = [name for name in ("equalize", "bias-correction") if getattr(args, name.replace("-", "_"))]
+    wanted = [
+        name for name in ("equalize", "bias-correction", "triples") if getattr(args, name.replace("-", "_"))
+    ]
     check_out(args.out, args.html)
     arrays = load_frames(args.data)
     test = (arrays["test_inputs"], arrays.get("test_labels")) if "test_inputs" in arrays else None

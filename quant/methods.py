@@ -90,7 +90,8 @@ _LEARNED = (
     Method("brecq", "learned roundings and steps, block by block", "unitwise:brecq",
            paper="Li et al., arXiv 2102.05426", **_OFFERS),
     Method("unitwise", "learned roundings and steps together, each layer with its next", "unitwise:unitwise",
-           paper="UWC, Lin et al., arXiv 2201.06376", **_OFFERS),
+           paper="UWC, Lin et al., arXiv 2201.06376",
+           options=(*_OFFERS["options"], "triples"), layer_bits=True),
 )  # fmt: skip
 _ENLARGING = (
     Method("ddtb", "trained bounds that a gate moves per image, for super-resolution", "ddtb:quantize",

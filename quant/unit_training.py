@@ -63,6 +63,7 @@ def unit_error(found: Values, targets: Values, importance: Values, power: float 
     return total
 
 
+@torch.enable_grad()
 def importance_of(
     network: fx.GraphModule,
     rest: Unit,
@@ -112,6 +113,7 @@ def _drawn_loss(result: Tensor, classes: bool, generator: torch.Generator) -> Te
     return -result.log_softmax(1).gather(1, drawn).sum()
 
 
+@torch.enable_grad()
 def fit(
     network: fx.GraphModule,
     unit: Unit,

@@ -39,8 +39,9 @@ from .unit_training import Settings
 # Iterations of a unit. The paper's 20,000 are for a GPU; a request's epochs give as many as its images have
 # batches instead.
 ITERATIONS = 1000
-# Layers of a window, and of a straight run between residual blocks.
-WINDOW = 2
+# Layers of a window, with the option "triples" and without, and of a straight run between residual blocks.
+_WINDOWS = {True: 3, False: 2}
+_RUN = 2
 
 
 def layerwise(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -50,16 +51,16 @@ def layerwise(network: fx.GraphModule, request: Request) -> nn.Module:
 
 def brecq(network: fx.GraphModule, request: Request) -> nn.Module:
     """Learned roundings, then learned steps, each residual block or pair of layers at once (BRECQ)."""
-    return _in_turn(network, request, lambda n: block_units(n, WINDOW))
+    return _in_turn(network, request, lambda n: block_units(n, _RUN))
 
 
 def unitwise(network: fx.GraphModule, request: Request) -> nn.Module:
     """Roundings and steps learned together, each layer with its next, against quantized activations (UWC)."""
     planned, learned = _prepared(network, request)
-    units = layer_units(learned)
-    windows = max(len(units) - WINDOW + 1, 1)
+    units, size = layer_units(learned), _WINDOWS["triples" in request.options]
+    windows = max(len(units) - size + 1, 1)
     with _learning(learned, request, windows, request.labels is not None) as learning:
-        learning.windows(units, WINDOW)
+        learning.windows(units, size)
     return _finished(planned, learned, request)
 
 

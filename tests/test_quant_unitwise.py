@@ -1,6 +1,4 @@
-"""Unit-wise PTQ on networks: where units are cut, what is learned, and that it ends as integers."""
-
-from itertools import chain as flat
+"""Unit-wise PTQ on networks: what is learned, that it is better, and that it ends as integers."""
 
 import numpy as np
 import pytest
@@ -16,86 +14,11 @@ from gatewright.quant.ptq.observe import calibrated
 from gatewright.quant.ptq.plan import plan
 from gatewright.quant.ptq.prepare import prepare
 from gatewright.quant.request import Request
-from gatewright.quant.unit_graph import block_units, joined, layer_units, passed, run, set_modes
+from gatewright.quant.unit_graph import joined, layer_units, passed, set_modes
 from gatewright.quant.unit_learning import Learning, exported, learnable
 from gatewright.quant.unit_rounding import LearnedStep, RoundedLayer, rectified_sigmoid
 from gatewright.quant.unit_training import Settings, unit_error
 from unit_nets import Branches, chain, digits, residual, trained
-
-
-def planned(model: nn.Module, images: torch.Tensor, bits_w: int, bits_a: int):
-    """The plan of a float network, and its learnable twin."""
-    ready = prepare(of_module(model, images[:2]), images)
-    found = plan(ready, bits_w, bits_a)
-    return found, learnable(found, calibrated(found, images, "mse"))
-
-
-def names(units) -> list[list[str]]:
-    """The modules and functions that each unit calls."""
-    return [[n.name for n in u.nodes] for u in units]
-
-
-STEM = ["input_1_quant", "_0", "_2"]
-FIRST = [
-    ["_2_quant", "_3_first_0", "_3_first_2"],
-    ["_3_first_2_quant", "_3_second_0", "_3_second_0_quant", "add_2", "_3_relu"],
-]
-SECOND = [
-    ["_3_relu_quant", "_4_first_0", "_4_first_2"],
-    ["_4_first_2_quant", "_4_second_0"],
-    [
-        *("_4_second_0_quant", "_4_shortcut_0", "_4_shortcut_0_quant", "add_3", "_4_relu", "_4_relu_quant"),
-        *("_5", "_5_quant", "flatten"),
-    ],
-]
-
-
-def test_units_of_a_residual_network():
-    """Cut in front of quantizers; blocks end where one value is left to read."""
-    images = torch.rand(8, 1, 8, 8)
-    _, network = planned(residual().eval(), images, 3, 4)
-    assert names(layer_units(network)) == [STEM, *FIRST, *SECOND, ["_7"]]
-    assert names(block_units(network)) == [STEM, [*flat(*FIRST)], [*flat(*SECOND)], ["_7"]]
-
-
-def test_straight_runs_have_two_layers_at_most():
-    """Of six layers without branches: three units of two."""
-    images = torch.rand(8, 1, 8, 8)
-    _, network = planned(chain().eval(), images, 3, 4)
-    layers, blocks = layer_units(network), block_units(network)
-    assert len(layers) == 6
-    assert names(blocks) == [a + b for a, b in zip(names(layers)[::2], names(layers)[1::2], strict=True)]
-    assert len(block_units(network, 3)) == 2
-
-
-@pytest.mark.parametrize("make", [residual, chain])
-def test_units_in_order_are_the_network(make):
-    """In float, each handed what the one before leaves: the float network's own outputs, at any cut."""
-    images = torch.rand(80, 1, 8, 8)
-    model = make().eval()
-    _, network = planned(model, images, 3, 4)
-    set_modes(network, "float", False)
-    for cut in (layer_units, block_units):
-        (given,) = (n for n in network.graph.nodes if n.op == "placeholder")
-        values = {given: images}
-        for unit in cut(network):
-            assert set(unit.inputs) <= set(values)
-            values = passed(network, unit, values)
-        (found,) = values.values()
-        np.testing.assert_allclose(found, model(images).detach(), atol=1e-4)
-
-
-def test_a_window_reads_and_gives_what_its_layers_do():
-    """Two layers as one unit: what passes between them is neither input nor output."""
-    images = torch.rand(4, 1, 8, 8)
-    _, network = planned(chain().eval(), images, 3, 4)
-    first, second, *_ = layer_units(network)
-    both = joined([first, second])
-    (given,) = both.inputs
-    one = run(network, first, {given: images})
-    (two,) = run(network, second, one).values()
-    (found,) = run(network, both, {given: images}).values()
-    np.testing.assert_array_equal(found.detach(), two.detach())
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +191,24 @@ def test_bits_of_single_layers_and_options(data):
     with torch.no_grad():
         shift = (module(images) - network(images)).mean(0).abs().max()
     assert shift < 1e-3
+
+
+def test_windows_slide_by_one_layer(data):
+    """Six layers: five windows of two, or four of three; the option takes the longer ones."""
+    torch.manual_seed(8)
+    network, images = of_module(chain().eval(), data[0][:2]), data[0][:64]
+    found = plan(prepare(network, images), 3, 4)
+    for size, count in ((2, 5), (3, 4), (7, 1)):
+        learned = learnable(found, calibrated(found, images, "mse"))
+        done = []
+        learning = Learning(learned, images, Settings(2), None, seed=1, tick=lambda done=done: done.append(1))
+        learning.windows(layer_units(learned), size)
+        assert len(done) == count
+        assert {m.mode for m in learned.modules() if isinstance(m, RoundedLayer)} == {"hard"}
+    asked = [Request(3, 4, images, epochs=2, options=o) for o in ((), ("triples",))]
+    with torch.no_grad():
+        pairs, triples = (unitwise.unitwise(network, a)(data[2]) for a in asked)
+    assert not torch.equal(pairs, triples)
 
 
 @pytest.mark.parametrize("method", ["brecq", "unitwise"])
