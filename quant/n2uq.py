@@ -20,6 +20,9 @@ from .qat.uniform import QuantLayer, first_step
 from .request import Request
 from .training import Hooks
 
+# Steps from which thresholds and their scales learn at a tenth of the rate, as in the paper: Adam moves a
+# number by about the rate a step, so that in fewer steps they would stay where they begin.
+LONG = 10_000
 _LEAST_WIDTH = 1e-3
 _LEAST_SCALE = 1e-8
 
@@ -161,7 +164,9 @@ def quantize(network: fx.GraphModule, request: Request) -> nn.Module:
         return QuantLayer(given, LearnedThresholds(request.bits_a), EntropyWeight(request.bits_w))
 
     model = convert(network, request, Style(layer, ShiftedPReLU))
-    fit(model, network, request, adam_recipe(request), Hooks(slow=is_slow))
+    recipe = adam_recipe(request)
+    long = recipe.epochs * (len(request.images) // recipe.batch) >= LONG
+    fit(model, network, request, recipe, Hooks(slow=is_slow if long else None))
     return finished(model)
 
 

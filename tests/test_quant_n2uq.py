@@ -10,6 +10,7 @@ from torch import nn
 from gatewright.compiler.ir.graph import Const
 from gatewright.compiler.ir.ops import Conv2d
 from gatewright.errors import InputError
+from gatewright.quant import n2uq
 from gatewright.quant.methods import METHODS
 from gatewright.quant.n2uq import EntropyWeight, GeneralizedSte, LearnedThresholds, is_slow
 from gatewright.quant.request import Request
@@ -164,6 +165,16 @@ def test_slow_parameters():
     slow = ("a.quantizer.widths", "start_at", "b.scale_in", "b.scale_out")
     fast = ("quantizer.logarithm", "a.weight", "slope", "norm.bias", "a.before")
     assert [is_slow(n) for n in (*slow, *fast)] == [True] * 4 + [False] * 5
+
+
+def test_long_runs_have_slow_thresholds(monkeypatch):
+    """From 10,000 steps on, as in the paper; shorter ones move them at the full rate."""
+    images, labels = (t[:128] for t in digits()[0])
+    network, seen = trained(residual_net(width=4), images, labels, epochs=1), []
+    monkeypatch.setattr(n2uq, "fit", lambda model, given, request, recipe, hooks: seen.append(hooks.slow))
+    for epochs in (4999, 5000):  # of two steps
+        n2uq.quantize(network, Request(2, 2, images, labels, epochs=epochs))
+    assert seen == [None, is_slow]
 
 
 @pytest.mark.parametrize(("bits", "least"), [(2, 0.94), (1, 0.8)])
