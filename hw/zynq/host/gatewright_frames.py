@@ -127,7 +127,7 @@ class Decoder(_Side):
         self.scale, self.offset = (v.reshape(along) if v.size > 1 else v.reshape(()) for v in parts)
 
     def decode(self, data, count, integers=False):
-        """Bytes of ``count`` frames to float64 (count, *source_shape), or to the source's own codes, int64."""
+        """Bytes of ``count`` frames to float64 (count, *source_shape), or to its own codes, int64."""
         q = self.unpack(data, count).transpose((0, *(axis + 1 for axis in self.side["perm"])))
         if integers:
             return np.ascontiguousarray(q) + self.side["zero_point"]
