@@ -25,7 +25,7 @@ from tflite_models import given_inputs, litert
 BOARDS = ("tul_pynq_z2", "amd_zcu104")
 # Layers of the integer graph: the first block begins behind the stem's convolution and its rounding, the last
 # one ends in front of the pool.
-CUTS = {"2,29": "stem and head on ARM", "auto": "chosen", "0,52": "all on the FPGA"}
+CUTS = {"2,29": "stem and head on ARM", "auto": "chosen"}
 HEAD = """# ResNet-8 on a processor and an FPGA
 
 Made by `python benchmarks/split_resnet8.py`: MLPerf Tiny's int8 ResNet-8, cut by `--split` ([how](split.md)).
