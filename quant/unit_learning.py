@@ -116,7 +116,8 @@ class Learning:
 
     def windows(self, layers: list[Unit], size: int) -> None:
         """Roundings and steps of each layer with its next, quantized activations between them."""
-        set_modes(self.network, "float", True)
+        # What lies behind a window stays in float, for its importance is the float network's.
+        set_modes(self.network, "float", False)
         before, before_float = self.start, self.start
         for i, layer in enumerate(layers):
             unit = joined(layers[i : i + size])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -148,7 +149,7 @@ def fit(
         if soft and exponent is not None:
             loss = loss + settings.decision * sum(m.undecided(exponent) for m in soft)
         if ratios:
-            share = (1 + torch.cos(torch.tensor(torch.pi * iteration / settings.iterations)).item()) / 2
+            share = (1 + math.cos(math.pi * iteration / settings.iterations)) / 2
             optimizer.param_groups[-1]["lr"] = settings.step_rate * share
         optimizer.zero_grad()
         loss.backward()
@@ -157,10 +158,12 @@ def fit(
 
 def float_values(network: fx.GraphModule, unit: Unit, values: Values) -> Values:
     """All values behind the unit in the float network, whose values before it are given; modes stay."""
-    modules = modules_in(network, unit, RoundedLayer) + modules_in(network, unit, LearnedStep)
-    before = [getattr(m, "mode", None) or m.enabled for m in modules]
+    layers = [(m, m.mode) for m in modules_in(network, unit, RoundedLayer)]
+    steps = [(m, m.enabled) for m in modules_in(network, unit, LearnedStep)]
     set_modes(network, "float", False, unit)
     result = passed(network, unit, values)
-    for module, was in zip(modules, before, strict=True):
-        setattr(module, "mode" if isinstance(module, RoundedLayer) else "enabled", was)
+    for layer, mode in layers:
+        layer.mode = mode
+    for step, enabled in steps:
+        step.enabled = enabled
     return result
