@@ -65,7 +65,8 @@ def test_run_on_a_damaged_design(capsys, tmp_path):
 
 def test_an_unknown_executor(capsys, tmp_path, compiled):
     arguments = run_arguments(compiled, tmp_path / "y.npy", on="gpu")
-    rule = r"run: --on must be one of reference, onnxruntime, rtl, icarus, cycle, arm, hls, device, not 'gpu'"
+    known = "reference, onnxruntime, rtl, icarus, cycle, arm, hls, xls, split, device"
+    rule = rf"run: --on must be one of {known}, not 'gpu'"
     refused(capsys, arguments, rule)
 
 
