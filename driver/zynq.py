@@ -55,10 +55,9 @@ def _write_ip(job: Job, folder: Path, top: str) -> list[str]:
     source = folder / "src"
     source.mkdir(parents=True)
     (source / f"{AXI_TOP}.v").write_text(top)
-    shutil.copyfile(job.project.rtl / f"{TOP}.v", source / f"{TOP}.v")
-    for name, path in closure([top, (source / f"{TOP}.v").read_text()]).items():
+    for path in (*job.project.sources(), *closure([top]).values()):
         # As for our own synthesis: the family's form, which is proved equal, where there is one.
-        shutil.copyfile(twin(name, job.board.part.family) or path, source / name)
+        shutil.copyfile(twin(path.name, job.board.part.family) or path, source / path.name)
     for name, text in job.project.memories().items():
         (source / name).write_text(text)
     return [f"src/{path.name}" for path in sorted(source.iterdir())]

@@ -27,3 +27,8 @@ def test_axi(design, test):
 def test_a_thousand_images(tmp_path):
     """Frames of many beats, through a convolution: all in order, equal, with counters and interrupts."""
     simulate(built(tmp_path, image_net(), 1000), "zynq_cases", "frames")
+
+
+def test_a_pipeline_of_xls(tmp_path):
+    """The accelerator's Verilog from XLS, too, is in the IP, and keeps the buses' rules."""
+    simulate(built(tmp_path, wide_net(), 60, via="xls", until="pipeline"), "zynq_cases", "frames")

@@ -43,7 +43,7 @@ def frames_of(graph: Graph, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def built(folder: Path, graph: Graph, count: int, board: str = PYNQ, **options) -> Path:
     """A design compiled for a board, with ``count`` frames, built in Icarus of the files that Vivado gets."""
-    compile_model(saved(folder, graph), board, folder / "out", Options(until="rtl", **options))
+    compile_model(saved(folder, graph), board, folder / "out", Options(**{"until": "rtl", **options}))
     project = Project(folder / "out")
     _write_case(folder, project, graph, count)
     sources, build = project.root / "zynq" / "ip" / "src", folder / "build"
