@@ -32,7 +32,7 @@ def bns(network: fx.GraphModule, request: Request) -> nn.Module:
     Raises:
         InputError: a network without batch norms, or inputs that are no images.
     """
-    return _fine_tuned(network, request, "bns", lambda o, r: _synthesized(o, r, None))
+    return fine_tuned(network, request, "bns", lambda o, r: synthesized(o, r, None))
 
 
 def intraq(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -46,9 +46,9 @@ def intraq(network: fx.GraphModule, request: Request) -> nn.Module:
 
     def made(observed: Observed, request: Request) -> tuple[Tensor, Tensor]:
         classes = _classes(observed, request)
-        return _synthesized(observed, request, images.margins(classes))
+        return synthesized(observed, request, images.margins(classes))
 
-    return _fine_tuned(network, request, "intraq", made)
+    return fine_tuned(network, request, "intraq", made)
 
 
 def fdda(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -65,24 +65,30 @@ def fdda(network: fx.GraphModule, request: Request) -> nn.Module:
             raise InputError("fdda: needs labels, of one image per class at least. Give --data with labels.")
         recipe = generator.Recipe(seed=request.seed)
         found, labels = generator.generate(observed, request.images, request.labels, _span(request), recipe)
-        real, own = _one_each(request, len(found))
+        real, own = one_each(request, len(found))
         return torch.cat([real, found]), torch.cat([own, labels])
 
-    return _fine_tuned(network, request, "fdda", made)
+    return fine_tuned(network, request, "fdda", made)
 
 
-def _synthesized(observed: Observed, request: Request, intra) -> tuple[Tensor, Tensor]:
+def synthesized(observed: Observed, request: Request, intra: images.Margins | None) -> tuple[Tensor, Tensor]:
+    """Images and labels of the default recipe for a request, plain or with IntraQ's losses."""
     recipe = images.Recipe(seed=request.seed)
     return images.synthesize(observed, tuple(request.images.shape[1:]), _span(request), recipe, intra)
 
 
-def _fine_tuned(
+def fine_tuned(
     network: fx.GraphModule,
     request: Request,
     name: str,
     made: Callable[[Observed, Request], tuple[Tensor, Tensor]],
 ) -> nn.Module:
-    """Make images, calibrate on them, and train with the float network as teacher; batch norms stay."""
+    """The network, calibrated and trained on images that ``made`` gives; batch norms stay as they are.
+
+    Raises:
+        InputError: other bits than the method ``name`` takes, inputs that are no images, or layers without
+            a quantized form.
+    """
     METHODS[name].check(request.bits_w, request.bits_a)
     if request.images.dim() != 4:
         raise InputError(
@@ -132,7 +138,7 @@ def _span(request: Request) -> tuple[float, float]:
     return low, high
 
 
-def _one_each(request: Request, count: int) -> tuple[Tensor, Tensor]:
+def one_each(request: Request, count: int) -> tuple[Tensor, Tensor]:
     """``count`` crops of one real image per class, and their labels."""
     classes = request.labels.unique()
     first = torch.stack([(request.labels == c).nonzero()[0, 0] for c in classes])
