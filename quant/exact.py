@@ -8,6 +8,8 @@ a value on the edge between two codes can fall to either side.
 
 from __future__ import annotations
 
+import math
+
 import brevitas.nn as qnn
 import torch
 from brevitas.quant.scaled_int import (
@@ -177,3 +179,23 @@ class ExactGlobalAvgPool2d(nn.Module):
         if self.training or torch.onnx.is_in_onnx_export():
             return F.adaptive_avg_pool2d(x, 1)
         return x.double().sum((2, 3), keepdim=True).to(x.dtype) / (x.shape[2] * x.shape[3])
+
+
+class ExactMean(nn.Module):
+    """The mean over some axes behind the batch, its sum exact.
+
+    Args:
+        dims: the axes.
+        keepdim: whether they stay, with size 1.
+    """
+
+    def __init__(self, dims: tuple[int, ...], keepdim: bool = False):
+        super().__init__()
+        self.dims, self.keepdim = tuple(dims), keepdim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of short scales."""
+        if self.training or torch.onnx.is_in_onnx_export():
+            return x.mean(self.dims, self.keepdim)
+        count = math.prod(x.shape[d] for d in self.dims)
+        return x.double().sum(self.dims, self.keepdim).to(x.dtype) / count

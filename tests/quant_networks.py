@@ -49,6 +49,90 @@ class Branches(nn.Module):
         return self.head(x.view(x.size(0), -1))
 
 
+class Sequence(nn.Module):
+    """1-D layers, activations of all kinds, a product with a constant, shared layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv1d(3, 6, 3, padding=2, dilation=2), nn.BatchNorm1d(6)
+        self.shared, self.pool = nn.Conv1d(6, 6, 1), nn.MaxPool1d(2)
+        self.acts = nn.Sequential(nn.SiLU(), nn.ELU(), nn.Hardswish(), nn.Tanh(), nn.Dropout(0.5))
+        self.register_buffer("gain", torch.linspace(0.5, 1.5, 6)[:, None])
+        self.head, self.tail = nn.Linear(6 * 8, 7), nn.BatchNorm1d(7)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.norm(self.first(x))))
+        x = self.acts(self.shared(self.shared(x)) * self.gain) - 0.25
+        return self.tail(self.head(torch.flatten(x, 1)))
+
+
+class Tokens(nn.Module):
+    """Linear layers over tokens, padded by hand, and their mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow, self.head = nn.Linear(8, 16), nn.Linear(16, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = F.pad(x.flatten(2), (1, 4)).permute(0, 2, 1)
+        x = self.narrow(F.gelu(self.wide(F.pad(x, (0, 5)))))
+        return self.head(x.mean(1))
+
+
+class SuperResolution(nn.Module):
+    """A skip in front of a larger image; its outputs are moved, so that they need one scale."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.tail = nn.Conv2d(3, 8, 3, padding="same"), nn.Conv2d(8, 12, 3, padding=1)
+        self.body = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        x = F.interpolate(self.head(x), scale_factor=2.0, mode="nearest")
+        return F.pixel_shuffle(self.tail(x + self.body(F.relu(x))), 2)
+
+
+class Preactivated(nn.Module):
+    """Norms in front of layers, sums of sums, a layer that is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_norm, self.stem = nn.BatchNorm2d(3), nn.Conv2d(3, 8, 3, padding=1)
+        self.norm, self.again = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.body, self.head = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.stem(self.input_norm(x))
+        x = x + self.body(F.relu(self.norm(x)))
+        x = x + self.body(F.relu(self.again(x)))
+        return self.head(F.adaptive_avg_pool2d(F.relu(x), 1).flatten(1))
+
+
+class Dense(nn.Module):
+    """Linear layers, and curved functions up to the output."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(192, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), nn.Sigmoid(),
+            nn.Linear(16, 4), nn.Softmax(1),
+        )  # fmt: skip
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+CASES = {
+    "residual": (Residual, SHAPE),
+    "branches": (Branches, SHAPE),
+    "sequence": (Sequence, (3, 16)),
+    "tokens": (Tokens, SHAPE),
+    "superresolution": (SuperResolution, SHAPE),
+    "preactivated": (Preactivated, SHAPE),
+    "dense": (Dense, SHAPE),
+}
+
+
 def settled(module: nn.Module, shape: tuple[int, ...] = SHAPE) -> nn.Module:
     """The module with batch norms that have seen data, in evaluation mode."""
     torch.set_num_threads(1)

@@ -10,31 +10,10 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
-from torch.nn import functional as F
 
 from gatewright.errors import InputError
 from gatewright.quant.network import load, of_module
-from quant_networks import SHAPE, Branches, Residual, frames, seeded
-
-
-class Sequence(nn.Module):
-    """1-D layers, activations of all kinds, a product with a constant, shared layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.norm = nn.Conv1d(3, 6, 3, padding=2, dilation=2), nn.BatchNorm1d(6)
-        self.shared, self.pool = nn.Conv1d(6, 6, 1), nn.MaxPool1d(2)
-        self.acts = nn.Sequential(nn.SiLU(), nn.ELU(), nn.Hardswish(), nn.Tanh(), nn.Dropout(0.5))
-        self.register_buffer("gain", torch.linspace(0.5, 1.5, 6)[:, None])
-        self.head, self.tail = nn.Linear(6 * 8, 7), nn.BatchNorm1d(7)
-
-    def forward(self, x):
-        x = self.pool(F.relu(self.norm(self.first(x))))
-        x = self.acts(self.shared(self.shared(x)) * self.gain) - 0.25
-        return self.tail(self.head(torch.flatten(x, 1)))
-
-
-CASES = {"residual": (Residual, SHAPE), "branches": (Branches, SHAPE), "sequence": (Sequence, (3, 16))}
+from quant_networks import CASES, SHAPE, frames, seeded
 
 
 def made(name):
@@ -76,8 +55,13 @@ def test_programs_of_torch_export(name, dynamic, tmp_path):
         near(load(tmp_path / "net.pt2", x), module(x).numpy(), x)
 
 
-@pytest.mark.parametrize("dynamo", [False, True])
-@pytest.mark.parametrize("name", CASES)
+# The old exporter computes the pads of tokens by nodes of their own.
+EXPORTS = [
+    (name, dynamo) for name in CASES for dynamo in (False, True) if (name, dynamo) != ("tokens", False)
+]
+
+
+@pytest.mark.parametrize(("name", "dynamo"), EXPORTS)
 def test_onnx_of_both_exporters(name, dynamo, tmp_path):
     """Equal to ONNX Runtime."""
     module, x = made(name)

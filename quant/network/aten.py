@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from .build import Builder, Made
-from .layers import batch_norm, convolution, linear, zero_pad
+from .layers import Erf, batch_norm, convolution, enlarged, linear, zero_pad
 
 
 class Batch:
@@ -164,6 +164,13 @@ def _padded(builder: Builder, node: dict, given: dict) -> Made:
     return builder.layer(_own(node), zero_pad(tuple(given["pad"])), _source(given))
 
 
+def _nearest(builder: Builder, node: dict, given: dict) -> Made:
+    source = _source(given)
+    before = source.example.shape[2:]
+    factors = given.get("scale_factors") or [n / b for n, b in zip(given["output_size"], before, strict=True)]
+    return builder.layer(_own(node), enlarged(tuple(factors)), source)
+
+
 def _size(builder: Builder, node: dict, given: dict) -> object:
     source, dim = _source(given), given["dim"]
     return Batch() if dim % source.example.dim() == 0 else source.example.shape[dim]
@@ -202,7 +209,10 @@ OPERATORS: dict[str, Callable] = {
     "avg_pool2d.default": _simple(nn.AvgPool2d, count_include_pad="count_include_pad", **_WINDOW),
     "adaptive_avg_pool2d.default": _simple(nn.AdaptiveAvgPool2d, output_size="output_size"),
     "_adaptive_avg_pool2d.default": _simple(nn.AdaptiveAvgPool2d, output_size="output_size"),
-    "mean.dim": _mean, "cat.default": _cat, "permute.default": _permuted, "transpose.int": _permuted,
+    "pixel_shuffle.default": _simple(nn.PixelShuffle, upscale_factor="upscale_factor"),
+    "upsample_nearest2d.vec": _nearest,
+    "erf.default": _simple(Erf), "mean.dim": _mean,
+    "cat.default": _cat, "permute.default": _permuted, "transpose.int": _permuted,
     "t.default": _permuted, "flatten.using_ints": _flatten, "view.default": _reshape,
     "reshape.default": _reshape, "_unsafe_view.default": _reshape, "squeeze.dim": _squeezed,
     "squeeze.dims": _squeezed, "sym_size.int": _size, "_assert_tensor_metadata.default": _nothing,

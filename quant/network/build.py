@@ -13,6 +13,7 @@ from torch.fx.node import map_aggregate
 from torch.fx.passes.shape_prop import ShapeProp
 
 from ...errors import InputError
+from .constant import Constant
 from .normalize import normalize
 
 # Frames that each node is computed on.
@@ -112,25 +113,6 @@ class Builder:
             i += 1
             name = f"{wanted}_{i}"
         return name
-
-
-class Constant(nn.Module):
-    """A sum, difference or product with a constant array.
-
-    Args:
-        function: of two operands.
-        value: broadcasts against a batch of frames.
-        behind: whether the constant is the second operand.
-    """
-
-    def __init__(self, function: Callable, value: Tensor, behind: bool):
-        super().__init__()
-        self.function, self.behind = function, behind
-        self.register_buffer("value", value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, ...) -> the same shape."""
-        return self.function(x, self.value) if self.behind else self.function(self.value, x)
 
 
 def building_example(images: Tensor) -> Tensor:

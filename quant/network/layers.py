@@ -59,6 +59,21 @@ def zero_pad(pads: tuple[int, ...]) -> nn.Module:
     return _PADS[len(pads)](pads)
 
 
+def enlarged(factors: tuple[float, ...]) -> nn.Upsample:
+    """An image enlarged by whole factors of height and width, to nearest neighbours."""
+    if len(factors) != 2 or any(f < 1 or f > 64 or f != int(f) for f in factors):
+        raise InputError(f"images must be enlarged by whole factors of height and width, not {factors}")
+    return nn.Upsample(scale_factor=tuple(float(f) for f in factors), mode="nearest")
+
+
+class Erf(nn.Module):
+    """The error function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return torch.erf(x)
+
+
 def check_constant(value: object, what: str) -> None:
     """Raise InputError unless ``value`` is a stored tensor of finite floats."""
     if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -7,8 +7,10 @@ import operator
 from collections.abc import Callable
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
+
+from .constant import Constant
 
 _SUM, _PRODUCT, _DIFFERENCE = operator.add, operator.mul, operator.sub
 # Functions and methods of two operands, in the one form that the rest knows.
@@ -20,6 +22,7 @@ _PAIRS: dict[object, Callable] = {
 _RESHAPES = {torch.flatten, torch.reshape, "flatten", "reshape", "view", "squeeze", torch.squeeze,
              "unsqueeze", torch.unsqueeze, "contiguous"}  # fmt: skip
 _MEANS = {torch.mean, "mean"}
+_PERMUTATIONS = {torch.permute, torch.transpose, "permute", "transpose"}
 # Functions and methods that are layers without parameters, with how their arguments are called.
 _LAYERS: dict[object, tuple[type[nn.Module], tuple[str, ...]]] = {
     **dict.fromkeys((F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"), (nn.ReLU, ("inplace",))),
@@ -40,11 +43,14 @@ _LAYERS: dict[object, tuple[type[nn.Module], tuple[str, ...]]] = {
     F.max_pool2d: (nn.MaxPool2d, ("kernel_size", "stride", "padding", "dilation", "ceil_mode")),
     F.avg_pool2d: (nn.AvgPool2d, ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")),
     F.adaptive_avg_pool2d: (nn.AdaptiveAvgPool2d, ("output_size",)),
+    F.pixel_shuffle: (nn.PixelShuffle, ("upscale_factor",)),
+    torch.pixel_shuffle: (nn.PixelShuffle, ("upscale_factor",)),
+    F.interpolate: (nn.Upsample, ("size", "scale_factor", "mode")),
     F.dropout: (nn.Dropout, ("p", "training", "inplace")),
 }
 _DROPPED = (nn.Dropout, nn.Dropout2d, nn.Dropout1d, nn.AlphaDropout, nn.Identity)
 # Arguments that functions take and layers do not.
-_IGNORED = ("inplace", "training", "dtype", "_stacklevel", "return_indices")
+_IGNORED = ("antialias", "inplace", "training", "dtype", "_stacklevel", "return_indices")
 
 
 def normalize(network: fx.GraphModule) -> fx.GraphModule:
@@ -70,16 +76,62 @@ def _normalized(network: fx.GraphModule, node: fx.Node) -> None:
     if node.op not in ("call_function", "call_method"):
         return
     if node.target in _PAIRS:
-        scaled = node.kwargs.get("alpha", 1) != 1
-        if not scaled:
-            with node.graph.inserting_before(node):
-                _replaced(node, _like(node, _PAIRS[node.target], tuple(node.args[:2])))
+        _paired(network, node, _PAIRS[node.target])
+    elif node.target in _PERMUTATIONS:
+        _permuted(node)
+    elif node.target is F.pad:
+        _padded(network, node)
     elif node.target in _RESHAPES:
         _reshaped(node)
     elif node.target in _MEANS:
         _averaged(network, node)
     elif _known(node.target) in _LAYERS:
         _layered(network, node, *_LAYERS[_known(node.target)])
+
+
+def _paired(network: fx.GraphModule, node: fx.Node, function: Callable) -> None:
+    """A sum, difference or product in its one form; with a parameter or a buffer as a layer."""
+    if node.kwargs.get("alpha", 1) != 1 or len(node.args) < 2:
+        return
+    stored = [isinstance(a, fx.Node) and a.op == "get_attr" for a in node.args[:2]]
+    if any(stored) and not all(stored):
+        value = _stored(network, node.args[stored.index(True)].target)
+        layer = Constant(function, value.detach().clone(), stored[1])
+        _replaced(node, inserted(network, node, layer, node.args[stored.index(False)]))
+        return
+    with node.graph.inserting_before(node):
+        _replaced(node, _like(node, function, tuple(node.args[:2])))
+
+
+def _stored(network: fx.GraphModule, target: str) -> Tensor:
+    parent, _, own = target.rpartition(".")
+    return getattr(network.get_submodule(parent), own)
+
+
+def _permuted(node: fx.Node) -> None:
+    """A permutation or a transposition as ``permute`` of a tuple."""
+    shape, (source, *given) = _shape(node.args[0]), node.args
+    if shape is None or node.kwargs:
+        return
+    given = list(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    axes = list(range(len(shape)))
+    if node.target in ("transpose", torch.transpose):
+        a, b = given
+        axes[a], axes[b] = axes[b], axes[a]
+    else:
+        axes = [a % len(shape) for a in given]
+    with node.graph.inserting_before(node):
+        _replaced(node, _like(node, torch.permute, (source, tuple(axes))))
+
+
+def _padded(network: fx.GraphModule, node: fx.Node) -> None:
+    """Zeros around an image or a sequence as a layer."""
+    source, pads, *more = node.args
+    mode = node.kwargs.get("mode", more[0] if more else "constant")
+    value = node.kwargs.get("value", more[1] if len(more) > 1 else 0)
+    kind = {(4, 4): nn.ZeroPad2d, (2, 3): nn.ZeroPad1d}.get((len(pads), len(_shape(source) or ())))
+    if kind is not None and mode == "constant" and not value and min(pads) >= 0:
+        _replaced(node, inserted(network, node, kind(tuple(pads)), source))
 
 
 def _known(target: object) -> object:
@@ -141,16 +193,20 @@ def _reshaped(node: fx.Node) -> None:
 
 
 def _averaged(network: fx.GraphModule, node: fx.Node) -> None:
-    """A mean over an image's height and width as a pool, flattened where the axes go."""
+    """A mean over an image's height and width as a pool, flattened where the axes go; others in one form."""
     given = dict(zip(("dim", "keepdim"), node.args[1:], strict=False)) | dict(node.kwargs)
     source, shape = node.args[0], _shape(node.args[0])
     dims = given.get("dim", given.get("axis"))
-    if shape is None or len(shape) != 4 or not isinstance(dims, tuple | list):
+    if shape is None or dims is None:
         return
-    if sorted(d % 4 for d in dims) != [2, 3]:
+    dims = tuple(d % len(shape) for d in (dims if isinstance(dims, tuple | list) else (dims,)))
+    keep = bool(given.get("keepdim", given.get("keepdims", False)))
+    if len(shape) != 4 or sorted(dims) != [2, 3]:
+        with node.graph.inserting_before(node):
+            _replaced(node, _like(node, torch.mean, (source, dims, keep)))
         return
     pooled = inserted(network, node, nn.AdaptiveAvgPool2d(1), source)
-    if given.get("keepdim", given.get("keepdims", False)):
+    if keep:
         _replaced(node, pooled)
         return
     with node.graph.inserting_before(node):

@@ -14,7 +14,8 @@ from torch import Tensor, fx
 from ...compiler.ir.onnx_file import read_model, tensor_array
 from ...errors import GatewrightError, InputError
 from .build import Builder, Made, building_example
-from .onnx_nodes import OPERATORS, Given
+from .onnx_moves import Given
+from .onnx_nodes import OPERATORS
 from .onnx_sizes import SIZES, Sizes
 
 _MOST_ELEMENTS = 2**28

@@ -5,40 +5,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
 from .build import Builder, Made
-from .layers import batch_norm, check_constant, convolution, linear, zero_pad
+from .layers import Erf, batch_norm, check_constant, convolution, linear
+from .onnx_moves import MOVES, Given, padded
 from .onnx_sizes import sizes_of
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """A node's operands and attributes.
-
-    Attributes:
-        single: whether nobody else reads its computed operands.
-    """
-
-    name: str
-    operands: list
-    attributes: dict
-    opset: int
-    single: bool
-
-    def source(self, index: int = 0) -> Made:
-        """An operand that must be computed."""
-        if index >= len(self.operands) or not isinstance(self.operands[index], Made):
-            raise InputError(f"operand {index} must be computed from the model's input")
-        return self.operands[index]
-
-    def optional(self, index: int) -> object:
-        """An operand, or None where it is not given."""
-        return self.operands[index] if index < len(self.operands) else None
 
 
 def _window(given: Given, source: Made, kernel: tuple[int, ...]) -> tuple[dict, tuple[int, ...]]:
@@ -67,20 +42,13 @@ def _symmetric(pads: tuple[int, ...]) -> tuple[int, ...] | None:
     return pads[:half] if pads[:half] == pads[half:] else None
 
 
-def _padded(builder: Builder, given: Given, source: Made, pads: tuple[int, ...]) -> Made:
-    """Zeros around a frame; ``pads`` as ONNX has them."""
-    half = len(pads) // 2
-    sides = [side for axis in reversed(range(half)) for side in (pads[axis], pads[half + axis])]
-    return builder.layer(f"{given.name}_pad", zero_pad(tuple(sides)), source)
-
-
 def _conv(builder: Builder, given: Given) -> Made:
     source, weight = given.source(), given.operands[1]
     check_constant(weight, "its weights")
     window, pads = _window(given, source, tuple(weight.shape[2:]))
     padding = _symmetric(pads)
     if padding is None:
-        source, padding = _padded(builder, given, source, pads), (0,) * (len(pads) // 2)
+        source, padding = padded(builder, given, source, pads), (0,) * (len(pads) // 2)
     window |= {"padding": padding, "groups": given.attributes.get("group", 1)}
     return builder.layer(given.name, convolution(weight, given.optional(2), window, False), source)
 
@@ -190,7 +158,7 @@ def _pool(kinds: tuple[type, type], average: bool) -> Callable:
         if padding is None:
             if not (average and include):
                 raise InputError(f"it must have the same padding on both sides, not {pads}")
-            source, padding = _padded(builder, given, source, pads), (0,) * len(kernel)
+            source, padding = padded(builder, given, source, pads), (0,) * len(kernel)
         options = {"ceil_mode": bool(given.attributes.get("ceil_mode", 0)), "padding": padding, **window}
         if average:
             options["count_include_pad"] = include
@@ -208,81 +176,18 @@ def _mean(builder: Builder, given: Given) -> Made:
     return builder.call(torch.mean, given.source(), tuple(axes), keep)
 
 
-def _concat(builder: Builder, given: Given) -> Made:
-    sources = tuple(given.source(i) for i in range(len(given.operands)))
-    return builder.call(torch.cat, sources, given.attributes["axis"])
-
-
-def _flatten(builder: Builder, given: Given) -> Made:
-    if given.attributes.get("axis", 1) != 1:
-        raise InputError("axis must be 1")
-    return builder.reshape(given.source(), (-1,))
-
-
-def _reshape(builder: Builder, given: Given) -> Made:
-    source, wanted = given.source(), sizes_of(given.operands[1]).numbers
-    shape = [source.example.shape[i] if n == 0 and i else n for i, n in enumerate(wanted)]
-    # A fixed first size is the batch that the model was exported with.
-    if len(shape) < 2 or None in shape[1:] or (shape[0] == -1 and -1 in shape[1:]):
-        raise InputError("it must keep the batch as its first axis")
-    return builder.reshape(source, tuple(shape[1:]))
-
-
-def _axes(given: Given) -> list[int]:
-    axes = given.attributes.get("axes")
-    return list(axes if axes is not None else sizes_of(given.optional(1)).numbers)
-
-
-def _squeeze(builder: Builder, given: Given) -> Made:
-    source = given.source()
-    shape = source.example.shape
-    gone = {a % len(shape) for a in _axes(given)}
-    return builder.reshape(source, tuple(s for a, s in enumerate(shape) if a and a not in gone))
-
-
-def _unsqueeze(builder: Builder, given: Given) -> Made:
-    source = given.source()
-    shape, rank = list(source.example.shape), source.example.dim() + len(_axes(given))
-    for axis in sorted(a % rank for a in _axes(given)):
-        shape.insert(axis, 1)
-    return builder.reshape(source, tuple(shape[1:]))
-
-
-def _pad(builder: Builder, given: Given) -> Made:
-    source, value = given.source(), given.optional(2)
-    pads = given.attributes.get("pads")
-    pads = tuple(pads if pads is not None else sizes_of(given.optional(1)).numbers)
-    value = given.attributes.get("value", 0.0) if value is None else value.item()
-    half = len(pads) // 2
-    if given.attributes.get("mode", "constant") != "constant" or value != 0 or given.optional(3) is not None:
-        raise InputError("padding must be with zeros, of all axes")
-    if len(pads) != 2 * source.example.dim() or any(pads[i] for i in (0, 1, half, half + 1)):
-        raise InputError("neither batch nor channels may be padded")
-    return _padded(builder, given, source, pads[2:half] + pads[half + 2 :])
-
-
-def _transpose(builder: Builder, given: Given) -> Made:
-    source = given.source()
-    perm = given.attributes.get("perm", tuple(reversed(range(source.example.dim()))))
-    return builder.call(torch.permute, source, tuple(perm))
-
-
-def _same(builder: Builder, given: Given) -> object:
-    return given.operands[0]
-
-
 OPERATORS: dict[str, Callable[[Builder, Given], object]] = {
+    **MOVES,
     "Conv": _conv, "ConvTranspose": _conv_transpose, "Gemm": _gemm, "MatMul": _matmul, "Add": _add,
     "Sub": _pair(operator.sub), "Mul": _pair(operator.mul), "Div": _div, "BatchNormalization": _norm,
     "Relu": _simple(nn.ReLU), "Clip": _clip, "PRelu": _prelu, "Sigmoid": _simple(nn.Sigmoid),
     "Tanh": _simple(nn.Tanh), "HardSigmoid": _hard_sigmoid, "HardSwish": _simple(nn.Hardswish),
-    "LeakyRelu": _simple(nn.LeakyReLU, negative_slope=("alpha", 0.01)),
+    "LeakyRelu": _simple(nn.LeakyReLU, negative_slope=("alpha", 0.01)), "Erf": _simple(Erf),
     "Elu": _simple(nn.ELU, alpha=("alpha", 1.0)), "Softmax": _simple(nn.Softmax, dim=("axis", -1)),
     "Gelu": _simple(nn.GELU, approximate=("approximate", "none")),
     "MaxPool": _pool((nn.MaxPool1d, nn.MaxPool2d), False),
     "AveragePool": _pool((nn.AvgPool1d, nn.AvgPool2d), True),
     "GlobalAveragePool": lambda builder, given: builder.layer(
         given.name, nn.AdaptiveAvgPool2d(1), given.source()),
-    "ReduceMean": _mean, "Concat": _concat, "Flatten": _flatten, "Reshape": _reshape, "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze, "Pad": _pad, "Transpose": _transpose, "Dropout": _same, "Identity": _same,
+    "ReduceMean": _mean,
 }  # fmt: skip

@@ -26,30 +26,35 @@ def correct_biases(plan: Plan, quantized: fx.GraphModule, images: Tensor) -> Non
         if name not in targets:
             return None
         layer = quantized.get_submodule(targets[name])
-        shift = wanted[name] - _means(y)
+        axis = _axis(layer, y)
+        shift = wanted[name] - _means(y, axis)
         if layer.bias is None:
             layer.bias = nn.Parameter(torch.zeros_like(shift).to(y.dtype))
         with torch.no_grad():
             layer.bias += shift.to(layer.bias.dtype)
-        return y + shift.to(y.dtype).reshape((1, -1) + (1,) * (y.dim() - 2))
+        return y + shift.to(y.dtype).reshape((-1,) + (1,) * (y.dim() - 1 - axis))
 
     with torch.no_grad():
         Tapped(quantized, correct).run(images)
 
 
 def channel_means(network: fx.GraphModule, names, images: Tensor) -> dict[str, Tensor]:
-    """The mean of each channel of the results of these nodes, float64 (C,)."""
+    """The mean of each channel of the results of these layers' nodes, float64 (C,)."""
+    layers = {n.name: network.get_submodule(n.target) for n in network.graph.nodes if n.name in names}
     sums: dict[str, Tensor] = {}
 
     def add(name: str, y: Tensor) -> None:
-        if name in names:
-            sums[name] = sums.get(name, 0) + _means(y) * len(y)
+        if name in layers:
+            sums[name] = sums.get(name, 0) + _means(y, _axis(layers[name], y)) * len(y)
 
     run_tapped(network, images, add)
     return {name: total / len(images) for name, total in sums.items()}
 
 
-def _means(y: Tensor) -> Tensor:
-    """Means over all axes but that of the channels, the second; the last of tokens (N, T, C)."""
-    channels = y.dim() - 1 if y.dim() == 3 else 1
-    return y.double().mean([d for d in range(y.dim()) if d != channels])
+def _axis(layer: nn.Module, y: Tensor) -> int:
+    """The axis of a layer's channels: the last of linear ones, else the second."""
+    return y.dim() - 1 if isinstance(layer, nn.Linear) else 1
+
+
+def _means(y: Tensor, axis: int) -> Tensor:
+    return y.double().mean([d for d in range(y.dim()) if d != axis])

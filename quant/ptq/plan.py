@@ -16,9 +16,9 @@ import torch
 from torch import fx, nn
 
 from ...errors import InputError
-from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d
+from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean
 from ..frozen_norm import FrozenNorm
-from ..network.build import Constant
+from ..network.constant import Constant
 from .prepare import layer_nodes, module_of
 
 # Of values that no layer multiplies: they are carried, added and averaged.
@@ -28,7 +28,7 @@ _MOVES = (nn.MaxPool1d, nn.MaxPool2d, nn.ZeroPad1d, nn.ZeroPad2d, nn.Upsample, n
 _MOVING = {torch.flatten, torch.reshape, torch.permute, torch.transpose}
 # Steps of a float chain: elementwise, monotone, absorbed by the thresholds behind them.
 _STEPS = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, FrozenNorm, Constant)
-_MEANS = (ExactAvgPool2d, ExactGlobalAvgPool2d, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
+_MEANS = (ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
 _SUMS, _PRODUCTS = {operator.add, operator.sub}, {operator.mul}
 
 
@@ -142,7 +142,7 @@ class _Planner:
             # Steps on the float input itself have nothing to be absorbed by.
             if self.origin(inputs[0]).op == "placeholder":
                 self._site(inputs[0])
-        elif self._is(node, _MEANS, {torch.mean}) or node.target is torch.cat or node.target in _PRODUCTS:
+        elif self._is(node, _MEANS) or node.target is torch.cat or node.target in _PRODUCTS:
             for source in inputs:
                 self._site(source)
         elif node.target in _SUMS:
@@ -193,8 +193,11 @@ class _Planner:
         source = self.origin(node)
         layer = module_of(self.network, source, LAYERS)
         if layer is not None:
-            if isinstance(layer, nn.Linear) and len(source.users) == 1:
+            # Moved outputs have no axis left that scales could lie along.
+            if (isinstance(layer, nn.Linear) or source is not node) and len(source.users) == 1:
                 self.outputs.add(source.name)
+            elif source is not node:
+                self._site(source)
         elif not self._is(source, _MEANS) and not (source.target in _SUMS and self._computed(source)):
             self._site(source)
 

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from ...errors import InputError
-from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d, out_axis
+from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean, out_axis
 from ..frozen_norm import FrozenNorm
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -101,10 +101,24 @@ def equalized(network: fx.GraphModule, example: Tensor) -> fx.GraphModule:
 def _exact_pools(network: fx.GraphModule) -> None:
     """Averages whose floats do not depend on the order of their sums."""
     for node in list(network.graph.nodes):
+        if node.target is torch.mean:
+            _replace_mean(network, node)
+            continue
         pool = module_of(network, node, (nn.AvgPool2d, nn.AdaptiveAvgPool2d))
         if pool is not None:
             shapes = (node.args[0].meta["tensor_meta"].shape[2:], node.meta["tensor_meta"].shape[2:])
             set_module(network, node.target, _exact_pool(node, pool, *map(tuple, shapes)))
+
+
+def _replace_mean(network: fx.GraphModule, node: fx.Node) -> None:
+    source, *options = node.args
+    with network.graph.inserting_before(node):
+        name = f"{node.name}_exact"
+        network.add_submodule(name, ExactMean(*options).eval())
+        call = network.graph.call_module(name, (source,))
+    call.meta = dict(node.meta)
+    node.replace_all_uses_with(call)
+    network.graph.erase_node(node)
 
 
 def _exact_pool(node: fx.Node, pool: nn.Module, before: tuple, after: tuple) -> nn.Module:
