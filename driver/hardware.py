@@ -61,9 +61,10 @@ def check_reachable(board: Board, until: str, native: bool | None = None) -> Non
     needed = {"graph": (), "rtl": (), "simulate": _SIMULATE, "synthesize": (*_SIMULATE, "yosys")}
     if until == "bitstream":
         if not board.has_bitstream:
+            vivado = " Vivado makes one of the zynq/build.tcl that this writes." if board.zynq else ""
             raise BoardError(
                 f"compile: {board.name} has no pins in its board file, so no bitstream can be made. "
-                "Use --until synthesize."
+                f"Use --until synthesize.{vivado}"
             )
         family = board.part.family
         needed[until] = (*needed["synthesize"], PLACERS[family].tool, PACKERS[family].tool)

@@ -17,6 +17,7 @@ from gatewright import boards
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.types import Int
 from gatewright.driver.compile import Options, compile_model
+from gatewright.driver.hardware import check_reachable
 from gatewright.errors import BoardError, InputError
 from gatewright.hw.design import Stream
 from gatewright.hw.zynq.block_design import build_script
@@ -245,6 +246,8 @@ def test_refusals():
         axi_top("a b", words, words, 0)
     with pytest.raises(InputError, match=r"^axi top: design_id must fit 32 bits, not 0x100000000$"):
         axi_top("a", words, words, 1 << 32)
+    with pytest.raises(BoardError, match=r"synthesize\. Vivado makes one of the zynq/build\.tcl that "):
+        check_reachable(boards.load("tul_pynq_z2"), "bitstream")
     with pytest.raises(BoardError, match=r"^zynq: the board must have a table \[zynq\], not 1bitsq"):
         build_script(boards.load(ICEBREAKER), 10, 1, 1)
 
