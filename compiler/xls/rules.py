@@ -33,7 +33,17 @@ from ..ir.ops import (
 from ..ir.types import Int, hull
 from ..target import Target
 from .places import NONE, moved, taps, transposed_taps, window_taps
-from .sums import argument_range, columns, converted_low, distance, greater, largest, negated, product, total
+from .sums import (
+    argument_range,
+    columns,
+    converted_low,
+    difference,
+    distance,
+    greater,
+    largest,
+    product,
+    total,
+)
 from .tables import lookup, threshold
 from .text import Body, Module, Wire, converted, literal, plain
 
@@ -57,10 +67,9 @@ def _products(
     rows: list[list[Wire]],
     w: np.ndarray,
     bias: np.ndarray | None,
-    pads: bool,
 ) -> list[list[Wire]]:
     """``row @ w + bias`` for each row of wires; adder layers take distances in the place of products."""
-    range_ = argument_range(node.inputs[0].type.dtype, pads)
+    range_ = argument_range(node.inputs[0].type.dtype)
     adder = isinstance(node.op, AdderMatMul | AdderConv2d)
 
     def build(body: Body, x: list[Wire]) -> list[Wire]:
@@ -70,21 +79,30 @@ def _products(
 
 
 def _distances(body: Body, x: list[Wire], w: np.ndarray, bias: np.ndarray | None) -> list[Wire]:
-    """``bias - sum_k |x[k] - w[k, m]|``, a weight that columns share once."""
+    """``bias - sum_k |x[k] - w[k, m]|``, a weight that columns share once; a distance to a weight x is on
+    one side of is a difference, whose parts join the sums."""
     made: dict[tuple[int, int], Wire] = {}
-    results = []
+    x, results = [body.number(wire) for wire in x], []
     for m, column in enumerate(w.T.tolist()):
+        plus, minus, start = [], [], 0 if bias is None else int(bias[m])
         for k, weight in enumerate(column):
-            if (k, weight) not in made:
-                made[k, weight] = distance(body, x[k], weight)
-        far = total(body, [made[k, weight] for k, weight in enumerate(column)])
-        results.append(total(body, [negated(body, far)], 0 if bias is None else int(bias[m])))
+            if weight <= x[k].range.lo:
+                minus.append(x[k])
+                start += weight
+            elif weight >= x[k].range.hi:
+                plus.append(x[k])
+                start -= weight
+            else:
+                if (k, weight) not in made:
+                    made[k, weight] = distance(body, x[k], weight)
+                minus.append(made[k, weight])
+        results.append(difference(body, total(body, plus, start), total(body, minus)))
     return results
 
 
 def _dense(module: Module, node: Node, xs: list[np.ndarray]) -> np.ndarray:
     (x,), (w, bias) = xs, _constants(node)
-    rows = _products(module, node, 0, [list(row) for row in x.reshape(-1, len(w))], w, bias, False)
+    rows = _products(module, node, 0, [list(row) for row in x.reshape(-1, len(w))], w, bias)
     return _shaped(rows, node)
 
 
@@ -95,18 +113,28 @@ def _shaped(rows: list[list[Wire]], node: Node) -> np.ndarray:
 
 
 def _conv(module: Module, node: Node, xs: list[np.ndarray]) -> np.ndarray:
+    """A product for each window: one matrix for all that have the same taps in the image."""
     op, (w, bias) = node.op, _constants(node)
     groups = getattr(op, "groups", 1)
     flat, each, inputs = xs[0].reshape(-1), w.shape[3] // groups, w.shape[2]
-    places = window_taps(node.inputs[0].type.shape, w.shape[:2], op)
-    parts = []
-    for g in range(groups):
-        chosen = places[..., g * inputs : (g + 1) * inputs].reshape(-1, w[..., 0].size)
-        rows = [[ZERO if p == NONE else flat[p] for p in row] for row in chosen]
-        own = slice(g * each, (g + 1) * each)
-        matrix, offsets = w[..., own].reshape(-1, each), None if bias is None else bias[own]
-        parts.append(_products(module, node, g, rows, matrix, offsets, any(op.pads)))
-    return _shaped([[wire for part in row for wire in part] for row in zip(*parts, strict=True)], node)
+    places = window_taps(node.inputs[0].type.shape, w.shape[:2], op).reshape(
+        -1, *w.shape[:2], inputs * groups
+    )
+    offsets = np.zeros(w.shape[3], np.int64) if bias is None else bias
+    found = []
+    for window in places:
+        row: list[Wire] = []
+        for g in range(groups):
+            own = slice(g * each, (g + 1) * each)
+            places_of = window[..., g * inputs : (g + 1) * inputs].reshape(-1)
+            inside, matrix = places_of != NONE, w[..., own].reshape(-1, each)
+            # A padded tap of an adder layer is as far as its weight.
+            less = np.abs(matrix[~inside]).sum(axis=0) if isinstance(op, AdderConv2d) else 0
+            wires = [flat[p] for p in places_of[inside]]
+            key = g, inside.tobytes()
+            row += _products(module, node, key, [wires], matrix[inside], offsets[own] - less)[0]
+        found.append(row)
+    return _shaped(found, node)
 
 
 def _conv_transpose(module: Module, node: Node, xs: list[np.ndarray]) -> np.ndarray:
@@ -123,14 +151,14 @@ def _conv_transpose(module: Module, node: Node, xs: list[np.ndarray]) -> np.ndar
                 offsets = bias[own]
             matrix = np.array([w[u, v][:, own] for u, v in kernel], np.int64).reshape(-1, each)
             wires = [p for _, _, i, j in reaching for p in xs[0][i, j, g * inputs : (g + 1) * inputs]]
-            found += _products(module, node, (g, kernel), [wires], matrix, offsets, False)[0]
+            found += _products(module, node, (g, kernel), [wires], matrix, offsets)[0]
         rows.append(found)
     return _shaped(rows, node)
 
 
 def _batch(module: Module, node: Node, xs: list[np.ndarray]) -> np.ndarray:
     x, z = xs
-    p, q = (argument_range(v.type.dtype, False) for v in node.inputs)
+    p, q = (argument_range(v.type.dtype) for v in node.inputs)
     count = x.shape[-1]
 
     def build(body: Body, a: list[Wire]) -> list[Wire]:

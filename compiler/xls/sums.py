@@ -13,11 +13,9 @@ from .text import Body, Wire, converted, literal, plain, type_of
 _LEVEL_BITS = 3
 
 
-def argument_range(x: Int, may_pad: bool) -> Int:
-    """What arguments of a product are converted to: one range for all, in which 0 lies where windows pad."""
-    if x.bipolar and not may_pad:
-        return x
-    return Int(min(x.lo, 0), max(x.hi, 0)) if may_pad else plain(x)
+def argument_range(x: Int) -> Int:
+    """What arguments of a product are converted to: one range for all."""
+    return x if x.bipolar else plain(x)
 
 
 def columns(body: Body, x: Sequence[Wire], w: np.ndarray, bias: np.ndarray | None, range_: Int) -> list[Wire]:
@@ -53,8 +51,15 @@ def _column(body: Body, column: Column, values: list[Wire], ranges: Sequence[Int
     text = _shifted(values[column.value], to, column.shift)
     if column.sign > 0 and not offset:
         return body.let(text, to) if column.shift else values[column.value]
-    sign = "+" if column.sign > 0 else "-"
-    return body.let(f"{_wrapped(offset, to)} {sign} {text}", to)
+    return body.let(f"{_wrapped(offset, to)} + {text}" if column.sign > 0 else _less(offset, text, to), to)
+
+
+def _less(value: int, text: str, to: Int) -> str:
+    """``value - text`` modulo a power of two.
+
+    By the complement: XLS 0.1.9934 computes sums of two such differences wrongly once they are extended.
+    """
+    return f"!({text} + {_wrapped(-value - 1, to)})"
 
 
 def _wrapped(value: int, to: Int) -> str:
@@ -99,27 +104,23 @@ def converted_low(wire: Wire, to: Int) -> str:
     return _shifted(wire, to, 0)
 
 
-def negated(body: Body, wire: Wire) -> Wire:
-    """``-wire``."""
-    to = Int(-wire.range.hi, -wire.range.lo)
-    return body.let(f"{_wrapped(0, to)} - {converted_low(wire, to)}", to)
+def difference(body: Body, a: Wire, b: Wire) -> Wire:
+    """``a - b``."""
+    if b.constant == 0:
+        return a
+    to = Int(a.range.lo - b.range.hi, a.range.hi - b.range.lo)
+    if a.constant is not None:
+        return body.let(_less(a.constant, converted_low(b, to), to), to)
+    return body.let(f"{converted_low(a, to)} - {converted_low(b, to)}", to)
 
 
-def distance(body: Body, wire: Wire, w: int) -> Wire:
-    """``|wire - w|``."""
-    x = body.number(wire)
-    ends = abs(x.range.lo - w), abs(x.range.hi - w)
-    to = Int(0 if x.range.lo <= w <= x.range.hi else min(ends), max(ends))
-    over, under = Int(x.range.lo - w, x.range.hi - w), Int(w - x.range.hi, w - x.range.lo)
-    if over.lo >= 0:
-        return body.let(f"{converted_low(x, over)} - {_wrapped(w, over)}", over)
-    if under.lo >= 0:
-        return body.let(f"{_wrapped(w, under)} - {converted_low(x, under)}", under)
-    difference = body.let(f"{converted_low(x, over)} - {_wrapped(w, over)}", over)
-    low = converted_low(difference, to)
-    return body.let(
-        f"if {difference.text} < {type_of(over)}:0 {{ {_wrapped(0, to)} - {low} }} else {{ {low} }}", to
-    )
+def distance(body: Body, x: Wire, w: int) -> Wire:
+    """``|x - w|`` of a number that is on both sides of ``w``."""
+    over = Int(x.range.lo - w, x.range.hi - w)
+    to = Int(0, over.magnitude)
+    far = body.let(f"{converted_low(x, over)} - {_wrapped(w, over)}", over)
+    low = converted_low(far, to)
+    return body.let(f"if {far.text} < {type_of(over)}:0 {{ {_wrapped(0, to)} - {low} }} else {{ {low} }}", to)
 
 
 def product(body: Body, a: Wire, b: Wire) -> Wire:
@@ -128,7 +129,7 @@ def product(body: Body, a: Wire, b: Wire) -> Wire:
         if factor.constant is not None:
             if x.constant is not None:
                 return literal(factor.constant * x.constant)
-            return columns(body, [x], np.array([[factor.constant]]), None, argument_range(x.range, False))[0]
+            return columns(body, [x], np.array([[factor.constant]]), None, argument_range(x.range))[0]
     if a.range.bipolar and b.range.bipolar:
         return body.let(f"!({a.text} ^ {b.text})", Int(-1, 1, 2))
     for bit, x in ((a, b), (b, a)):

@@ -69,24 +69,25 @@ def threshold(body: Body, x: Wire, row: np.ndarray, bias: int, step: int) -> Wir
     x = body.number(x)
     always = int((row <= x.range.lo).sum())
     sometimes = row[(row > x.range.lo) & (row <= x.range.hi)]
-    count = reached(body, x, sometimes)
+    start = bias + always if step == 1 else 0
+    count = reached(body, x, sometimes, start)
     if step == 2 and (bias + 2 * always, len(sometimes)) == (-1, 1):
         return Wire(count.text, Int(-1, 1, 2))
-    if step == 1 and bias + always == 0:
+    if step == 1:
         return count
     return columns(body, [count], np.array([[step]]), np.array([bias + step * always]), count.range)[0]
 
 
-def reached(body: Body, x: Wire, row: np.ndarray) -> Wire:
-    """``#{i : x >= row[i]}``, for ascending values that x can be on both sides of."""
+def reached(body: Body, x: Wire, row: np.ndarray, start: int) -> Wire:
+    """``start + #{i : x >= row[i]}``, for ascending values that x can be on both sides of."""
     if not len(row):
-        return literal(0)
+        return literal(start)
     if len(row) > _FEW:
         found = requantization(row[None], x.range)
         if found is not None and found.knee is None and _adders(found, x) < _comparisons(row, x):
-            return _on_line(body, x, found)
-        return _searched(body, x, [int(t) for t in row])
-    return total(body, [_at_least(body, x, literal(int(t))) for t in row])
+            return _on_line(body, x, found, start)
+        return total(body, [_searched(body, x, [int(t) for t in row])], start)
+    return total(body, [_at_least(body, x, literal(int(t))) for t in row], start)
 
 
 def _adders(found: Requantization, x: Wire) -> int:
@@ -105,21 +106,17 @@ def _at_least(body: Body, x: Wire, t: Wire) -> Wire:
     return body.let(f"!({greater(t, x)})", Int(0, 1))
 
 
-def _on_line(body: Body, x: Wire, found: Requantization) -> Wire:
-    """``min(max((factor*x + offset) >> shift, 0), count)``."""
-    p = columns(body, [x], found.factor[None], found.offset, x.range)[0]
-    d = Int(p.range.lo >> found.shift, p.range.hi >> found.shift)
-    if p.constant is not None:
-        return literal(min(max(p.constant >> found.shift, 0), found.count))
+def _on_line(body: Body, x: Wire, found: Requantization, start: int) -> Wire:
+    """``start + min(max((factor*x + offset) >> shift, 0), count)``; the start joins the offset."""
+    p = columns(body, [x], found.factor[None], found.offset + (start << found.shift), x.range)[0]
+    d, least, most = Int(p.range.lo >> found.shift, p.range.hi >> found.shift), start, start + found.count
     q = body.let(f"({p.text} >> u32:{found.shift}) as {type_of(d)}", d) if found.shift else p
-    to = Int(min(max(d.lo, 0), found.count), min(max(d.hi, 0), found.count))
-    if q.constant is not None:
-        return literal(to.lo)
+    to = Int(min(max(d.lo, least), most), min(max(d.hi, least), most))
     text = converted_low(q, to)
-    if d.hi > found.count:
-        text = f"if {greater(q, literal(found.count))} {{ {type_of(to)}:{found.count} }} else {{ {text} }}"
-    if d.lo < 0:
-        text = f"if {q.text} < {type_of(d)}:0 {{ {type_of(to)}:0 }} else {{ {text} }}"
+    if d.hi > most:
+        text = f"if {greater(q, literal(most))} {{ {type_of(to)}:{most} }} else {{ {text} }}"
+    if d.lo < least:
+        text = f"if {greater(literal(least), q)} {{ {type_of(to)}:{least} }} else {{ {text} }}"
     return q if d == to else body.let(text, to)
 
 
