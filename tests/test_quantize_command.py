@@ -2,6 +2,7 @@
 
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from gatewright.quant.ptq import minmax
 from gatewright.report.formats import QUANTIZE
 from gatewright.report.html_quantize import render_quantize, worst_layers
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantize.md"
 TRAINED = 1200
 
 
@@ -215,7 +217,20 @@ def test_methods_that_need_labels(network, data):
         gatewright.quantize(network, "mse", (4, 4), data[0][:0])
 
 
-# The page.
+def test_the_page_of_methods_has_all_of_them():
+    """With the bits that each takes."""
+    rows = [line.split("|") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    found = {row[1].strip(" `"): tuple(cell.strip() for cell in row[3:5]) for row in rows}
+
+    def told(bits):
+        return str(bits[0]) if bits[0] == bits[1] else f"{bits[0]}-{bits[1]}"
+
+    assert found == {name: (told(m.weights), told(m.activations)) for name, m in METHODS.items()}
+    text = PAGE.read_text("utf-8")
+    assert all(f"--{option}" in text for m in METHODS.values() for option in m.options)
+
+
+# The page of a report.
 
 
 def example(**changes):
