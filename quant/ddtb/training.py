@@ -84,21 +84,26 @@ def train(
     torch.manual_seed(recipe.seed)
     calibrate(student, low, recipe)
     loss = _Loss(student, marked(teacher).eval(), recipe)
-    bounds = {f"{n}.{own}" for n, _ in _quantizers(student) for own in ("lower", "upper")}
-    hooks = training.Hooks(
-        loss=loss,
-        slow=lambda name: name not in bounds,
-        epoch=lambda net, epoch: set_mode(net, recipe.mode(epoch + 2)),
-    )
     shared = training.Recipe(
         recipe.epochs - 1, recipe.batch, recipe.rate, weight_decay=0.0, seed=recipe.seed,
         optimizer="adam", schedule="halving",
     )  # fmt: skip
+    hooks = _hooks(student, loss, recipe)
     losses = training.train(student, low, high, shared, checkpoint, None, console, hooks)
     loss.detach()
     set_mode(student, recipe.mode(recipe.epochs))
     student.eval()
     return losses
+
+
+def _hooks(student: fx.GraphModule, loss: _Loss, recipe: Recipe) -> training.Hooks:
+    """All but the bounds learns slowly; the first epoch of training is the second of all."""
+    bounds = {f"{n}.{own}" for n, _ in _quantizers(student) for own in ("lower", "upper")}
+    return training.Hooks(
+        loss=loss,
+        slow=lambda name: name not in bounds,
+        epoch=lambda net, epoch: set_mode(net, recipe.mode(epoch + 2)),
+    )
 
 
 @torch.no_grad()
