@@ -29,8 +29,7 @@ def inspect(target: Path | str, board: str | None = None, kind: str | None = Non
     lists the keys.
 
     Args:
-        kind: "fpga", "arm", "hls" or "xls" (the FPGA through hls4ml or XLS); None takes the FPGA where there
-            is one.
+        kind: "fpga", "arm", "hls" or "xls" (hls4ml or XLS for the FPGA); None: the FPGA where there is one.
 
     Raises:
         GatewrightError: neither a readable model nor a folder of ours, an unknown board, or one without that.
