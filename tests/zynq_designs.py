@@ -9,13 +9,15 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from driver_models import PYNQ, saved
+from gatewright.compiler.frontends import load_model
 from gatewright.compiler.ir.boundary import plain_input
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import MatMul
 from gatewright.driver.compile import Options, compile_model
-from gatewright.driver.data import output_decoding
+from gatewright.driver.data import encode, output_decoding
 from gatewright.driver.project import Project
+from gatewright.hw.library import RTL, twin
 from gatewright.hw.zynq.top import TOP
 from gatewright.hw.zynq.words import words_of
 
@@ -41,9 +43,16 @@ def frames_of(graph: Graph, count: int) -> tuple[np.ndarray, np.ndarray]:
     return source, encoding.apply(source, x)
 
 
-def built(folder: Path, graph: Graph, count: int, board: str = PYNQ, **options) -> Path:
-    """A design compiled for a board, with ``count`` frames, built in Icarus of the files that Vivado gets."""
-    compile_model(saved(folder, graph), board, folder / "out", Options(**{"until": "rtl", **options}))
+def built(folder: Path, graph: Graph | Path, count: int, board: str = PYNQ, **options) -> Path:
+    """A design compiled for a board, with ``count`` frames, built in Icarus of the files that Vivado gets,
+    save those in cells of the family, which are proved equal to the portable ones.
+
+    Args:
+        graph: or a model's file.
+    """
+    model = graph if isinstance(graph, Path) else saved(folder, graph)
+    compile_model(model, board, folder / "out", Options(**{"until": "rtl", **options}))
+    graph = load_model(model)
     project = Project(folder / "out")
     _write_case(folder, project, graph, count)
     sources, build = project.root / "zynq" / "ip" / "src", folder / "build"
@@ -51,10 +60,14 @@ def built(folder: Path, graph: Graph, count: int, board: str = PYNQ, **options) 
     for memory in sources.glob("*.mem"):
         shutil.copy(memory, build)
     get_runner("icarus").build(
-        sources=sorted(sources.glob("*.v")), hdl_toplevel=TOP, build_dir=build, build_args=["-g2005"],
-        timescale=("1ns", "1ps"), always=True,
+        sources=[_portable(path) for path in sorted(sources.glob("*.v"))], hdl_toplevel=TOP,
+        build_dir=build, build_args=["-g2005"], timescale=("1ns", "1ps"), always=True,
     )  # fmt: skip
     return folder
+
+
+def _portable(path: Path) -> Path:
+    return RTL / path.name if twin(path.name, "xc7") else path
 
 
 def _write_case(folder: Path, project: Project, graph: Graph, count: int) -> None:
@@ -63,9 +76,13 @@ def _write_case(folder: Path, project: Project, graph: Graph, count: int) -> Non
     described = json.loads((project.root / "zynq" / "accelerator.json").read_text())
     port_bits = 8 * max(described[side]["word_bytes"] for side in ("input", "output"))
     entering, leaving = (words_of(s, port_bits) for s in (interface.input, interface.output))
-    source, values = frames_of(graph, count)
+    source, values = frames_of(lowered, count)
     results = evaluate(lowered, values)[0]
     decoding = output_decoding(lowered)
+    given = encode(graph, source)  # as the model's own graph has it, before any pass
+    assert np.array_equal(
+        output_decoding(graph).integers(evaluate(graph, given)[0]), decoding.integers(results)
+    )
     np.savez(
         folder / "source.npz", source=source, values=values, results=results,
         integers=decoding.integers(results), floats=decoding.apply(results),
