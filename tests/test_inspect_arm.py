@@ -98,7 +98,7 @@ def test_what_the_library_cannot_be(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (("--target", "arm"), r"inspect: --target must come with --board, of which it is a part"),
-        (("--board", PI, "--target", "gpu"), r"inspect: --target must be one of fpga, arm, hls, xls, not 'gpu'"),
+        (("--board", PI, "--target", "gpu"), r"inspect: --target must be one of fpga, arm, hls, xls, not .*"),
         (("--board", PI, "--target", "fpga"), rf"inspect: {PI} has a processor only, no FPGA\. Use .*"),
         (
             ("--board", ULX3S, "--target", "arm"),
