@@ -3,7 +3,8 @@
     python benchmarks/random_xls.py --count 50 --out random_xls.json [--first 0] [--rtl 5]
 
 Seed by seed a network of tests/random_nets.py and one of tests/random_dags.py; those with an op that is
-refused, or with more than MOST operations unrolled, are counted and passed over. Every RTL-th also becomes a
+refused, with more than MOST operations unrolled, or which XLS's optimizer does not finish in half a minute,
+are counted and passed over. Every RTL-th also becomes a
 pipeline, of 1 to 4 stages in turn, which Icarus simulates with random gaps and stalls. The result is written
 after each; a run that was stopped goes on where it ended. Exit code 1 if an integer differs.
 """
@@ -24,7 +25,7 @@ from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.xls.convert import dslx_of, work_of
 from gatewright.compiler.xls.pipeline import FUNCTION, optimized, pipelined
 from gatewright.driver.data import random_data
-from gatewright.errors import LoweringError
+from gatewright.errors import LoweringError, ToolError
 from gatewright.hw.library import closure
 from gatewright.hw.verilog import top_level
 from gatewright.hw.xls import pipeline_design
@@ -38,6 +39,8 @@ from random_dags import random_dag  # noqa: E402  (test helpers, found by the li
 from random_nets import random_net  # noqa: E402
 
 _FRAMES = 50
+# Of XLS's optimizer, which does not end on some graphs.
+_SECONDS = 30.0
 # Of a graph; XLS takes a few seconds for so many.
 MOST = 6_000
 
@@ -51,7 +54,10 @@ def attempt(graph: Graph, seed: int, rtl: bool) -> str:
         dslx = dslx_of(graph)
     except LoweringError as error:
         return f"refused: {error}"
-    ir = optimized(dslx.text)
+    try:
+        ir = optimized(dslx.text, _SECONDS)
+    except ToolError as error:
+        return f"unfinished: {error}"
     want = evaluate(graph, frames)[0].reshape(-1)
     design = pipeline_design(graph, 2)
     words = design.input.pack(frames)
@@ -86,7 +92,7 @@ def main() -> int:
     parser.add_argument("--rtl", type=int, default=5, help="of how many one is also simulated as RTL")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    result = {"next": args.first, "equal": 0, "refused": 0, "seeds": [], "differs": []}
+    result = {"next": args.first, "equal": 0, "refused": 0, "unfinished": [], "seeds": [], "differs": []}
     if args.out.exists():
         result = json.loads(args.out.read_text(encoding="utf-8"))
     while result["equal"] + len(result["differs"]) < args.count:
@@ -99,6 +105,8 @@ def main() -> int:
                 result["seeds"].append(name)
             elif said.startswith("refused"):
                 result["refused"] += 1
+            elif said.startswith("unfinished"):
+                result["unfinished"].append(name)
             else:
                 result["differs"].append(f"{make.__name__} {said}")
             print(name, said, flush=True)

@@ -289,6 +289,17 @@ def test_without_the_package(monkeypatch):
         library()
 
 
+def test_an_optimizer_that_does_not_end():
+    """XLS has a process of its own, which has a limit; what it rejects is told."""
+    text = dslx_of(vector_net()).text
+    with pytest.raises(
+        ToolError, match=r"^xls: XLS must optimize the function within 0\.001 s, but has not\. Compile "
+    ):
+        optimized(text, 0.001)
+    with pytest.raises(ToolError, match=r"^xls: XLS must compile the DSLX, but says:\n(.*\n)*.*ParseError"):
+        optimized("fn x")
+
+
 def test_inspect_says_what_is_refused(tmp_path, monkeypatch):
     """Too large a graph, and several inputs, before any work."""
     path = saved(tmp_path, image_net())

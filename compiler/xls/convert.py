@@ -10,7 +10,7 @@ from .rules import ELEMENTWISE, XLS
 from .text import Body, Module, converted, joined, literal, type_of
 
 # Of a graph: additions, comparisons and products with what is not 0. Beyond, XLS takes many minutes.
-MOST_WORK = 60_000
+MOST_WORK = 12_000
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -17,6 +19,14 @@ PACKAGE = "xls-python"
 _DELAYS = "sky130"
 _REGISTERS = re.compile(r"^ *// Registers for pipe stage \d+:$", re.MULTILINE)
 _LINES = 5
+# Of the optimizer; it takes a second or two for a thousand operations, and for a few graphs does not end.
+SECONDS = 900.0
+_OPTIMIZE = """
+import sys, xls
+name = sys.argv[1]
+ir = xls.convert_dslx_to_ir(sys.stdin.read(), name + ".x", name)
+sys.stdout.write(xls.optimize_ir(ir, xls.mangle_dslx_name(name, name)))
+"""
 
 
 @dataclass(frozen=True)
@@ -56,18 +66,29 @@ def top_name() -> str:
     return library().mangle_dslx_name(TOP, TOP)
 
 
-def optimized(dslx: str) -> str:
-    """XLS's IR of a DSLX text, optimized.
+def optimized(dslx: str, seconds: float = SECONDS) -> str:
+    """XLS's IR of a DSLX text, optimized, in a process of its own, which can be ended.
 
     Raises:
-        ToolError: XLS is missing, or rejects the text.
+        ToolError: XLS is missing, rejects the text, or takes longer than ``seconds``.
     """
-    xls = library()
+    library()
     try:
-        ir = xls.convert_dslx_to_ir(dslx, f"{TOP}.x", TOP)
-        return xls.optimize_ir(ir, top_name())
-    except (RuntimeError, ValueError) as error:
-        raise failed("compile the DSLX", error) from None
+        done = subprocess.run(
+            [sys.executable, "-c", _OPTIMIZE, TOP],
+            input=dslx,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(
+            f"xls: XLS must optimize the function within {seconds:g} s, but has not. "
+            "Compile without --via xls, or a smaller model."
+        ) from None
+    if done.returncode:
+        raise failed("compile the DSLX", "\n".join(done.stderr.strip().splitlines()[-_LINES:]))
+    return done.stdout
 
 
 def pipelined(ir: str, *, stages: int | None = None, period_ps: int | None = None) -> Pipeline:
@@ -92,7 +113,7 @@ def pipelined(ir: str, *, stages: int | None = None, period_ps: int | None = Non
     return Pipeline(text, max(len(_REGISTERS.findall(text)), 2))
 
 
-def failed(what: str, error: Exception) -> ToolError:
+def failed(what: str, error: Exception | str) -> ToolError:
     """What XLS says, its first lines."""
     said = "\n".join(str(error).strip().splitlines()[:_LINES])
     return ToolError(f"xls: XLS must {what}, but says:\n{said}")
