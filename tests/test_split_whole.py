@@ -68,6 +68,7 @@ def require_whole(out, name):
     assert cut == split["asked"]
 
 
+@pytest.mark.slow
 def test_a_block_joined_at_its_skip(joined):
     """Two tensors of a residual block cross as one; libraries, programs and RTL give the graph's integers."""
     require_whole(joined, "joined")
