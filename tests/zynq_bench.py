@@ -126,33 +126,44 @@ class Bench:
     async def _watch(self) -> None:
         """In each clock: no X on what the top drives, and nothing that waits for ready changes."""
         dut = self.dut
-        waiting: dict[str, tuple] = {}
+        readys = [getattr(dut, name) for name in READYS]
+        driven = [
+            (getattr(dut, valid), getattr(dut, ready), [getattr(dut, name) for name in payload])
+            for valid, ready, payload in DRIVEN
+        ]
+        waiting: dict[int, list[str]] = {}
+        edge, settled = RisingEdge(dut.aclk), ReadOnly()
         while True:
-            await RisingEdge(dut.aclk)
-            await ReadOnly()
-            if not dut.aresetn.value.is_resolvable or not int(dut.aresetn.value):
+            await edge
+            await settled
+            if str(dut.aresetn.value) != "1":
                 waiting.clear()
                 continue
-            for name in READYS:
-                assert getattr(dut, name).value.is_resolvable, f"{name} is X"
-            for valid, ready, payload in DRIVEN:
-                if valid == "m_axis_tvalid" and int(dut.core_rst.value):
-                    waiting.pop(valid, None)  # a core reset is the stream's reset too
+            for ready in readys:
+                _bit(ready)
+            for n, (valid, ready, payload) in enumerate(driven):
+                if valid is dut.m_axis_tvalid and _bit(dut.core_rst):
+                    waiting.pop(n, None)  # a core reset is the stream's reset too
                     continue
-                self._check(waiting, valid, ready, payload)
-            self.busy_clocks += int(dut.registers.busy_q.value)
-            self.taken += int(dut.s_axis_tready.value) and int(dut.s_axis_tvalid.value)
+                self._check(waiting, n, valid, ready, payload)
+            self.busy_clocks += _bit(dut.registers.busy_q)
+            self.taken += _bit(dut.s_axis_tready) and int(dut.s_axis_tvalid.value)
             self.checked += 1
 
-    def _check(self, waiting: dict, valid: str, ready: str, payload: tuple[str, ...]) -> None:
-        dut = self.dut
-        assert getattr(dut, valid).value.is_resolvable, f"{valid} is X"
-        high = bool(int(getattr(dut, valid).value))
-        values = tuple(str(getattr(dut, name).value) for name in payload) if high else ()
-        assert not any(set(value) - {"0", "1"} for value in values), f"{payload} {values} with {valid}"
-        if valid in waiting:
-            assert high, f"{valid} fell before {ready}"
-            assert values == waiting[valid], f"{payload} changed before {ready}"
-        waiting.pop(valid, None)
-        if high and not int(getattr(dut, ready).value):
-            waiting[valid] = values
+    def _check(self, waiting: dict[int, list[str]], n: int, valid, ready, payload: list) -> None:
+        if not _bit(valid):
+            assert n not in waiting, f"{valid._name} fell before {ready._name}"
+            return
+        values = [str(handle.value) for handle in payload]
+        assert not any(set(value) - {"0", "1"} for value in values), f"{valid._name} with {values}"
+        if n in waiting:
+            assert values == waiting.pop(n), f"the payload of {valid._name} changed before {ready._name}"
+        if not int(ready.value):
+            waiting[n] = values
+
+
+def _bit(handle) -> int:
+    """The value of a wire that must not be X."""
+    text = str(handle.value)
+    assert text in ("0", "1"), f"{handle._name} is {text}"
+    return int(text)

@@ -22,6 +22,8 @@ from gatewright.hw.zynq.top import TOP
 from gatewright.hw.zynq.words import words_of
 
 SEED = 5
+# Of the simulator: telling each transfer (INFO) takes longer than the transfers.
+_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "COCOTB_LOG_LEVEL": "WARNING"}
 
 
 def wide_net() -> Graph:
@@ -107,7 +109,7 @@ def simulate(folder: Path, module: str, test: str) -> None:
         results = get_runner("icarus").test(
             test_module=module, testcase=test, hdl_toplevel=TOP, hdl_toplevel_lang="verilog",
             build_dir=folder / "build", results_xml=str(folder / f"{test}.xml"), log_file=log, seed=1,
-            extra_env={"GW_CASE": str(folder / "case.json"), "PYTHONDONTWRITEBYTECODE": "1"},
+            extra_env={"GW_CASE": str(folder / "case.json"), **_ENVIRONMENT},
         )  # fmt: skip
         ran, failed = get_results(results)
     except SystemExit:  # what the runner does when a test failed
