@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from scipy.optimize import Bounds, LinearConstraint, milp
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from ..errors import FitError, InputError
 from .ptq.plan import plan
@@ -109,16 +109,20 @@ def allocate(
         goal = {k: goal[k] * min(limit / max(trial.cost[k], 1e-9), 2.0) for k, limit in budget.items()}
     fitting = [t for t in search.trials if t.keeps(budget)]
     if not fitting:
-        least = min(search.trials, key=lambda t: max(t.cost[k] / max(v, 1e-9) for k, v in budget.items()))
-        found = ", ".join(f"{least.cost[k]:.0f} {k.upper()}" for k in budget)
-        wanted = ", ".join(f"{v:.0f} {k.upper()}" for k, v in budget.items())
-        raise FitError(
-            f"quantize: the budget must have room for the fewest bits, {found}, but is {wanted}. Raise it, "
-            "or ask for fewer frames a second."
-        )
+        raise _too_small(search.trials, budget)
     uniform = min((t for t in fitting if t.uniform), key=lambda t: t.error, default=None)
     best = min(fitting, key=lambda t: t.error)
     return Allocation(best, uniform, tuple(search.trials), search.sensitivity)
+
+
+def _too_small(trials: list[Trial], budget: Mapping[str, float]) -> FitError:
+    least = min(trials, key=lambda t: max(t.cost[k] / max(v, 1e-9) for k, v in budget.items()))
+    found = ", ".join(f"{least.cost[k]:.0f} {k.upper()}" for k in budget)
+    wanted = ", ".join(f"{v:.0f} {k.upper()}" for k, v in budget.items())
+    return FitError(
+        f"quantize: the budget must have room for the fewest bits, {found}, but is {wanted}. Raise it, or "
+        "ask for fewer frames a second."
+    )
 
 
 class _Search:
@@ -215,8 +219,3 @@ class _Search:
 def _shown(layer_bits: Mapping[str, tuple[int, int]]) -> str:
     pairs = list(layer_bits.values())
     return " ".join(f"W{w}A{a}" for w, a in (pairs[:1] if len(set(pairs)) == 1 else pairs))
-
-
-def calibration_part(images: Tensor, most: int = 256) -> Tensor:
-    """The frames that errors are measured on."""
-    return images[:most]
