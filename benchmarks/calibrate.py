@@ -1,6 +1,7 @@
 """Measures seeded designs with the real tools, and fits the estimates of resources and clock rates to them.
 
     python benchmarks/calibrate.py --measure ecp5 xc7 [--only "net 3000" ...]
+    python benchmarks/calibrate.py --alone gowin ice40 [--only ...]
     python benchmarks/calibrate.py --route ecp5 --work DIR [--only ...]
     python benchmarks/calibrate.py --fit
 
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from calibrate_tools import evaluate, fit, measure, page, rates, route
+from calibrate_tools import alone, evaluate, fit, measure, page, rates, route
 from calibrate_tools.designs import cases
 from gatewright.hw.design import FAMILIES
 from gatewright.hw.estimates.fmax import Slow, period, slow
@@ -29,14 +30,17 @@ FITS = ROOT / "hw" / "estimates"
 PAGE = ROOT / "docs" / "estimates.md"
 # Families that Yosys maps nearly as another one, of which more is known.
 ALIKE = {"xcup": "xc7"}
+# Units whose formulas tell LUTs exactly on one family.
+EXACT = {"ice40": ("gw_sliding_window",)}
 
 
 def fitted(family: str, folder: Path = FOLDER) -> dict:
     """A family's fit as its file holds it, without clock rates; from the measurements in ``folder``."""
     results = measure.load(folder / f"{family}.json")
-    rows = list(fit.rows(measure.load(folder / "designs.json"), results, family))
+    single = measure.load(folder / f"{family}_alone.json")
+    rows = list(fit.rows(measure.load(folder / "designs.json"), results, family, single))
     towards = fitted(ALIKE[family], folder)["units"] if family in ALIKE else None
-    factors = fit.factors([row for row in rows if not row.held], towards)
+    factors = fit.factors([row for row in rows if not row.held], towards, EXACT.get(family, ()))
     return {"units": factors, "errors": evaluate.errors(evaluate.told(rows, factors))}
 
 
@@ -93,6 +97,13 @@ def main() -> int:
     parser.add_argument(
         "--route", nargs="+", choices=tuple(route.DEVICES), default=[], help="families to route"
     )
+    parser.add_argument(
+        "--alone",
+        nargs="+",
+        choices=FAMILIES,
+        default=[],
+        help="families to synthesize units for, one by one",
+    )
     parser.add_argument("--only", nargs="+", help='designs, such as "net 3000"; default: all')
     parser.add_argument("--work", type=Path, help="folder for the tools' files; needed to route")
     parser.add_argument("--fit", action="store_true", help="write fits and page")
@@ -102,6 +113,8 @@ def main() -> int:
     chosen = [c for c in cases() if not options.only or c.name in options.only]
     for family in options.measure:
         measure.run(track(chosen, description=family), family, FOLDER, options.work)
+    for family in options.alone:
+        alone.run(track(chosen, description=f"{family} units"), family, FOLDER)
     for family in options.route:
         route.run(track(chosen, description=f"{family} routed"), family, FOLDER, options.work)
     if options.fit:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 
@@ -21,35 +21,45 @@ _ALIKE = 2.0
 _EXACT = 0.06
 # Units whose LUTs or registers formulas tell exactly, by their tests; measured cells may be a neighbour's.
 _EXACT_LUTS = ("gw_fifo", "gw_width_converter", "gw_arg_max", "gw_max_pool")
-_EXACT_REGISTERS = ("gw_sliding_window", "gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat", "gw_binary")
+_EXACT_REGISTERS = (
+    "gw_sliding_window", "gw_fork", "gw_max_pool", "gw_sum_pool", "gw_concat", "gw_binary", "gw_whole_window",
+    "gw_fifo", "gw_width_converter",
+)  # fmt: skip
 _ROMS = ("weights", "biases", "factors", "offsets", "drops")
-# How much a whole design counts beside a unit.
-_WHOLE = 2.0
+# How much a whole design, and a unit by itself, counts beside a unit whose cells a netlist's names tell.
+_WHOLE, _ALONE = 2.0, 3.0
 # Beyond this relative error a unit counts less: a flattened netlist does not always tell whose a cell is.
 _SPREAD, _ROUNDS = 0.02, 25
 
 
 @dataclass(frozen=True)
 class Row:
-    """A unit in a measured design: its parts before calibration, and what the tools took."""
+    """A unit in a measured design: its parts before calibration, and what the tools took: in the design where
+    cells may be given to a neighbour, and of the unit by itself, where that was measured."""
 
     design: str
     held: bool
     module: str
     parts: Mapping[str, Resources]
     found: Resources
+    alone: Resources | None = None
 
 
-def rows(designs: Mapping, results: Mapping, family: str) -> Iterator[Row]:
+def rows(
+    designs: Mapping, results: Mapping, family: str, alone: Mapping = MappingProxyType({})
+) -> Iterator[Row]:
     """The units of all designs that a family's results hold."""
     for name, found in sorted(results.items()):
         entry = designs[name]
-        for (module, values, memories), took in zip(entry["units"], found, strict=False):
+        units = entry["units"]
+        by_itself = alone.get(name) or [None] * len(units)
+        for (module, values, memories), took, own in zip(units, found, by_itself, strict=False):
             unit = _UNITS[module]
             names = [n for n in unit.params if n not in unit.memories]
             p = SimpleNamespace(**dict(zip(names, map(_number, values), strict=True)))
             known = {n: _memory(m) for n, m in memories.items() if n in unit.looks(p)}
-            yield Row(name, entry["held"], module, unit.parts(p, family, known), Resources(*took))
+            parts, single = unit.parts(p, family, known), own and Resources(*own)
+            yield Row(name, entry["held"], module, parts, Resources(*took), single)
 
 
 def _number(value: int | str) -> int:
@@ -62,19 +72,24 @@ def _memory(entry: Sequence) -> Memory:
     return Memory(words if per_lane else words[0], bits, bool(per_lane))
 
 
-def factors(measured: Sequence[Row], towards: Mapping | None = None) -> dict[str, dict[str, list[float]]]:
+def factors(
+    measured: Sequence[Row], towards: Mapping | None = None, exact: Sequence[str] = ()
+) -> dict[str, dict[str, list[float]]]:
     """For each module and part the factors of LUTs and of registers.
 
     Units and whole designs are told at once: where cells were given to a neighbour, the sum is still right.
 
     Args:
         towards: the factors of a family that is much alike; without, all are drawn to one for the family.
+        exact: modules whose LUTs, but those of memory, formulas tell on this family, by units measured alone.
     """
     names = sorted({(row.module, name) for row in measured for name in row.parts})
     common = (_common(measured, "lut"), 1.0)
     before = [(towards or {}).get(module, {}).get(name, common) for module, name in names]
     pull = _ALIKE if towards else 1.0
-    both = [_solve(measured, names, k, np.array(before)[:, n], pull) for n, k in enumerate(("lut", "ff"))]
+    both = [
+        _solve(measured, names, k, np.array(before)[:, n], pull, exact) for n, k in enumerate(("lut", "ff"))
+    ]
     found: dict[str, dict[str, list[float]]] = defaultdict(
         dict, {m: dict(f) for m, f in (towards or {}).items()}
     )
@@ -98,7 +113,12 @@ def _common(measured: Sequence[Row], kind: str) -> float:
 
 
 def _solve(
-    measured: Sequence[Row], names: Sequence[tuple[str, str]], kind: str, before: np.ndarray, pull: float
+    measured: Sequence[Row],
+    names: Sequence[tuple[str, str]],
+    kind: str,
+    before: np.ndarray,
+    pull: float,
+    exact: Sequence[str],
 ) -> np.ndarray:
     """The factors that are not negative and least off, each drawn a little to where it was before."""
     place = {name: k for k, name in enumerate(names)}
@@ -107,14 +127,21 @@ def _solve(
         for part, used in row.parts.items():
             a[n, place[row.module, part]] = getattr(used, kind)
     b = np.array([getattr(row.found, kind) for row in measured], dtype=float)
+    single = np.array([getattr(row.alone or row.found, kind) for row in measured], dtype=float)
+    counts = np.array([_ALONE if row.alone else 1.0 for row in measured])
     designs = sorted({row.design for row in measured})
     member = np.array([[row.design == d for row in measured] for d in designs], dtype=float)
-    weight = np.concatenate([1 / (b + _SMALL), _WHOLE / (member @ b + _SMALL)])[:, None]
-    a, b = np.vstack([a, member @ a]) * weight, np.concatenate([b, member @ b]) * weight[:, 0]
+    weight = np.concatenate([counts / (single + _SMALL), _WHOLE / (member @ b + _SMALL)])[:, None]
+    a, b = np.vstack([a, member @ a]) * weight, np.concatenate([single, member @ b]) * weight[:, 0]
     present = a != 0
     units = np.maximum(present.sum(axis=0), 1)
     each = np.sqrt((a**2).sum(axis=0) / units)
-    sure = np.array([_sure(module, part, kind) for module, part in names])
+    sure = np.array(
+        [
+            _sure(module, part, kind) or (kind == "lut" and module in exact and part != "ram")
+            for module, part in names
+        ]
+    )
     fixed, before = (units < _LEAST) | sure, np.where(sure, 1.0, before)
     prior = np.where(fixed, 1e3, np.sqrt(_PRIOR) * pull) * each + 1e-6
     used, x = np.ones(len(b)), np.ones(len(names))

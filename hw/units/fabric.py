@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from ..design import Resources
 from .lut_rom import changing, lut_rom
 from .ram import rom_blocks
+from .soft_product import soft_product
 
 # The fewest bits of a ROM per block for which Yosys 0.70 takes block RAM of its own accord, not LUTs.
 _ROM_BITS = {"ecp5": 3000, "ice40": 1500, "gowin": 3000, "xc7": 10000, "xcup": 10000}
@@ -13,12 +14,14 @@ _DSP_SIDES = {"ecp5": (18, 18), "gowin": (18, 18), "ice40": (16, 16), "xc7": (25
 # Fewest bits of a product for which Yosys takes a DSP block.
 _DSP_BITS = {"ecp5": 0, "gowin": 0, "ice40": 11, "xc7": 9, "xcup": 9}
 # Fewest bits of either operand.
-_DSP_LEAST = {"gowin": 4}
-# Whose blocks' registers Yosys uses.
-_DSP_REGISTERS = ("ice40", "xc7", "xcup")
-# LUTs of Yosys's own multiplier, per bit of one operand times the other.
-_SOFT_MULTIPLY = {"ecp5": 2.2, "gowin": 2.2, "ice40": 2.2, "xc7": 1.5, "xcup": 1.5}
+_DSP_LEAST = {"gowin": 4, "xc7": 2, "xcup": 2}
+# Whose blocks' registers Yosys uses behind a product.
+_DSP_REGISTERS = ("ice40", "xc7")
 LUT6 = ("xc7", "xcup")
+# LUTs of four inputs that a word of a deep ROM's column takes where all columns share their functions of
+# three address bits: what joins those, and how many there are. 8 and 12 columns of 486 to 1,452 random words
+# were measured by themselves.
+_WORD, _THIRDS = 0.093, 254
 
 
 def adder(bits: int, family: str) -> int:
@@ -41,19 +44,30 @@ def adders(widths: Iterable[int], family: str) -> int:
     return sum(adder(width, family) for width in widths)
 
 
-def product(a: int, b: int, family: str, a_signed: bool = True) -> Resources:
-    """The product of two operands of a and b bits by the tool's own multiplier, and its register."""
+def product(
+    a: int, b: int, family: str, a_signed: bool = True, same: int | None = None, most: int = 64
+) -> Resources:
+    """The product of two operands of a and b bits by the tool's own multiplier, and its register.
+
+    Args:
+        same: bits of b that are always equal to others, in a product whose halves are then taken apart
+            (``gw_lane_pair``); None for a plain one.
+        most: bits of it that are read, which Yosys sees in time where it flattens first.
+    """
     whole = a + (not a_signed)
-    if a + b >= _DSP_BITS[family] and min(whole, b) >= _DSP_LEAST.get(family, 0):
+    seen = a + b if family in LUT6 else min(a + b, most)
+    if seen >= _DSP_BITS[family] and min(whole, b) >= _DSP_LEAST.get(family, 0):
         blocks = dsp_blocks(whole, b, family)
         wide, narrow = max(whole, b), min(whole, b)
-        if family == "ice40" and blocks == 2 and (wide - 1) % 15 + narrow < _DSP_BITS[family]:
-            blocks = 1  # what is left of the wide operand goes to LUTs
-        inside = blocks == 1 and family in _DSP_REGISTERS
-        return Resources(ff=0 if inside else a + b, dsp=blocks)
-    if a == 1 and not a_signed:
-        return Resources(lut=b, ff=b)
-    return Resources(lut=_SOFT_MULTIPLY[family] * a * b, ff=a + b)
+        lut, rest = 0.0, (wide - 1) % 15
+        if family == "ice40" and blocks == 2 and rest + narrow < _DSP_BITS[family]:
+            blocks, lut = 1, 2.5 * rest + a + b - 15  # what is left of the wide operand goes to LUTs
+        inside = blocks == 1 and family in _DSP_REGISTERS and same is None
+        return Resources(lut=lut, ff=0 if inside else a + b, dsp=blocks)
+    six, gowin = family in LUT6, family == "gowin"
+    lut = soft_product(a, b - (same or 0), a_signed, 6 if six else 4, gowin)
+    merged = a == 1 and not a_signed and not (six or gowin)  # the sign and the bit below it
+    return Resources(lut=lut, ff=a + b - merged)
 
 
 def dsp_blocks(a: int, b: int, family: str) -> float:
@@ -119,8 +133,6 @@ def rom(
     columns = min(bits, 2 ** min(words, 60) - 2)
     if family in LUT6:
         luts = _deep_column(words)
-    elif family == "gowin":
-        luts = -(-words // 16)
     else:
-        luts = 1 if words <= 16 else 2.2 * words / 16
+        luts = 1 if words <= 16 else min(2.2 * words / 16, _WORD * words + _THIRDS / columns)
     return Resources(lut=columns * luts, ff=columns * (1 + out_reg))

@@ -19,16 +19,24 @@ def _wanted(p: SimpleNamespace) -> int:
 def _multiply_row(p: SimpleNamespace, family: str) -> Resources:
     most = _wanted(p)
     widths, ff = tree(p.SIMD, min(p.X_BITS + p.W_BITS, most), False, most)
-    one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED))
+    one = product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED), most=most)
     lut = adders(widths, family) + p.SIMD * one.lut
     return Resources(lut=lut, ff=p.SIMD * min(one.ff, most) + ff, dsp=p.SIMD * one.dsp)
+
+
+def soft_products(p: SimpleNamespace, family: str) -> float:
+    """LUTs of one row's multipliers of lanes 0 and 6, without the trees behind them."""
+    if p.LANE == LANE_PAIR:
+        pair = 2 * p.W_BITS + p.X_BITS
+        return p.SIMD / 2 * product(p.X_BITS, pair, family, bool(p.X_SIGNED), same=p.X_BITS - 1).lut
+    return p.SIMD * product(p.X_BITS, p.W_BITS, family, bool(p.X_SIGNED), most=_wanted(p)).lut
 
 
 def _pair_row(p: SimpleNamespace, family: str) -> Resources:
     """Half of what two rows take; every second one's tree has carries, and so has its accumulator."""
     bits = p.X_BITS + p.W_BITS
     (plain, ff), (carried, carried_ff) = tree(p.SIMD, bits, False), tree(p.SIMD, bits, True)
-    one = product(p.X_BITS, p.W_BITS + bits, family, bool(p.X_SIGNED))
+    one = product(p.X_BITS, p.W_BITS + bits, family, bool(p.X_SIGNED), same=p.X_BITS - 1)
     lut = adders(plain, family) + adders(carried, family) + 1 + p.SIMD * one.lut
     return Resources(lut=lut / 2, ff=(p.SIMD * one.ff + ff + carried_ff) / 2, dsp=p.SIMD * one.dsp / 2)
 

@@ -13,14 +13,16 @@ from .lanes import (
     LANE_DIGITS,
     LANE_MINIMUM,
     LANE_MULTIPLY,
+    LANE_PAIR,
     LANE_SIGN_W,
     LANE_SIGN_X,
     LANE_XNOR,
     LANE_XNOR6,
     lane_resources,
     levels_of_three,
+    soft_products,
 )
-from .lut_rom import MOST_BITS
+from .lut_rom import MOST_BITS, changing
 from .ram import clog2, ram_resources
 
 # What is left of LUTs and registers, lane by lane, when a single ROM word makes all weights constants: rows
@@ -84,15 +86,14 @@ def matrix_vector_parts(p: SimpleNamespace, family: str, contents: Contents) -> 
     slots, folds = p.MW // p.SIMD, p.MH // p.PE
     words, starts = slots * folds * p.GROUPS, folds * p.GROUPS
     counters = clog2(slots) + clog2(words) + clog2(folds) * (p.GROUPS > 1) + clog2(starts) * p.HAS_BIAS
-    parts = _lanes(p, family, words, contents) | {
+    weights = rom(words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family, _words(contents, "WEIGHTS"))
+    parts = _lanes(p, family, weights, contents) | {
         "buffer": buffer_resources(p, family),
         "counters": Resources(lut=2 * counters, ff=counters),
         "addresses": Resources(ff=clog2(words) * (2 if p.LANE == LANE_DIGITS else 1)),
         "control": Resources(lut=6, ff=float(folds > 1)),
         "valid": Resources(ff=behind(p) + 1),
-        "weights": rom(
-            words, p.PE * p.SIMD * p.W_BITS, p.ROM_STYLE, True, family, _words(contents, "WEIGHTS")
-        ),
+        "weights": weights,
     }
     if slots > 1:
         flags = behind(p)
@@ -108,11 +109,11 @@ def matrix_vector_parts(p: SimpleNamespace, family: str, contents: Contents) -> 
     return parts
 
 
-def _lanes(p: SimpleNamespace, family: str, words: int, contents: Contents) -> dict[str, Resources]:
-    """The lanes and their accumulators."""
-    known = None
-    if words <= MOST_WORDS and "WEIGHTS" in contents:
-        starts = [0] * p.PE
+def _lanes(p: SimpleNamespace, family: str, weights: Resources, contents: Contents) -> dict[str, Resources]:
+    """The lanes and their accumulators; of ``weights`` in block RAM tools know no more than constant bits."""
+    words = p.MW // p.SIMD * (p.MH // p.PE) * p.GROUPS
+    known, starts = None, [0] * p.PE
+    if words <= MOST_WORDS and "WEIGHTS" in contents and not weights.bram:
         if words == 1 and "BIAS" in contents:
             (word,) = contents["BIAS"].words
             starts = [(word >> k * p.ACC_BITS) & ((1 << p.ACC_BITS) - 1) for k in range(p.PE)]
@@ -127,18 +128,42 @@ def _lanes(p: SimpleNamespace, family: str, words: int, contents: Contents) -> d
     row = lane_resources(p, family)
     name = f"lanes_{p.LANE}" + ("_dsp" if row.dsp else "")
     if words > 1:
+        if p.LANE in (LANE_MULTIPLY, LANE_PAIR) and not row.dsp and words <= MOST_WORDS:
+            known = _few_products(p, row.times(p.PE), contents, family)
         return (known or {name: row.times(p.PE)}) | {"sums": sums.times(p.PE)}
     of_lut, of_ff = _CONSTANT[p.LANE]
-    if "WEIGHTS" in contents:  # equal rows are made once
+    if "WEIGHTS" in contents:  # equal rows are made once, and so are sums that begin alike
         ((word,), bits) = contents["WEIGHTS"].words, p.SIMD * p.W_BITS
-        different = len({(word >> k * bits) & ((1 << bits) - 1) for k in range(p.PE)})
-        of_lut, of_ff = of_lut * different / p.PE, of_ff * different / p.PE
+        rows = [(word >> k * bits) & ((1 << bits) - 1) for k in range(p.PE)]
+        begun = len(set(zip(rows, starts, strict=True))) / p.PE
         if p.LANE == LANE_MULTIPLY and not row.dsp:
+            of_lut, of_ff = of_lut * len(set(rows)) / p.PE, of_ff * len(set(rows)) / p.PE
             sums = Resources(lut=sums.lut * of_lut, ff=sums.ff * of_ff).times(p.PE)
             return {"constant_products": _constant_products(p, word, family), "sums_constant": sums}
+        sums = sums.times(begun)
+        row = Resources(lut=row.lut * len(set(rows)) / p.PE, ff=row.ff * len(set(rows)) / p.PE, dsp=row.dsp)
     row = Resources(lut=row.lut * of_lut, ff=row.ff * of_ff, dsp=row.dsp)
     sums = Resources(lut=sums.lut * of_lut, ff=sums.ff * of_ff)
     return {f"{name}_constant": row.times(p.PE), "sums_constant": sums.times(p.PE)}
+
+
+def _few_products(
+    p: SimpleNamespace, whole: Resources, contents: Contents, family: str
+) -> dict[str, Resources] | None:
+    """Lanes of multipliers in LUTs whose few weights are known: bits that never change cost little, and those
+    of an element of one bit are the same in all rows."""
+    if "WEIGHTS" not in contents:
+        return None
+    words, bits = contents["WEIGHTS"].words, p.PE * p.SIMD * p.W_BITS
+    products, ff = p.PE * soft_products(p, family), whole.ff
+    if p.X_BITS == 1 and not p.X_SIGNED:
+        terms = {(k // p.W_BITS % p.SIMD, tuple(word >> k & 1 for word in words)) for k in range(bits)}
+        left = sum(0 in column and 1 in column for _, column in terms)
+        if family == "ice40":  # there registers of equal terms are one
+            ff -= max(bits - len(terms), 0)
+    else:
+        left = products * changing(words, bits) / bits
+    return {f"lanes_{p.LANE}_few": Resources(lut=whole.lut - products + min(left, products), ff=ff)}
 
 
 def _constant_products(p: SimpleNamespace, word: int, family: str) -> Resources:

@@ -16,7 +16,8 @@ class _Family:
     """RAM of a family.
 
     ``blocks``: words of one block by width; ``cost`` of a block and ``small_cost`` of one LUT RAM, in
-    Yosys's units, decide between them; ``small``: width, words and LUTs of a LUT RAM.
+    Yosys's units, decide between them, with ``mux_cost`` of a bit between rows of LUT RAM; ``small``: width,
+    words and LUTs of a LUT RAM.
     """
 
     blocks: Mapping[int, int]
@@ -24,6 +25,7 @@ class _Family:
     bram: float = 1
     small: tuple[tuple[int, int, int], ...] = ()
     small_cost: int = 4
+    mux_cost: float = 0.5
 
 
 _18K = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}
@@ -31,8 +33,8 @@ _RAM = {
     "ecp5": _Family(_18K, 128, small=((4, 16, 6),)),
     "ice40": _Family({2: 2048, 4: 1024, 8: 512, 16: 256}, 64),
     "gowin": _Family(_18K, 128, small=((4, 16, 4),)),
-    "xc7": _Family(_18K, 129, 0.5, ((6, 32, 4), (3, 64, 4)), 8),
-    "xcup": _Family(_18K, 129, 0.5, ((14, 32, 8), (7, 64, 8)), 16),
+    "xc7": _Family(_18K, 129, 0.5, ((6, 32, 4), (3, 64, 4)), 8, 0),
+    "xcup": _Family(_18K, 129, 0.5, ((14, 32, 8), (7, 64, 8)), 16, 0),
 }
 
 
@@ -49,8 +51,11 @@ def in_blocks(words: int, bits: int, style: int, family: str) -> bool:
         return words * bits > _block_count(ram, words, bits) * ram.cost
     if style == 2:
         return False
-    small = min(_up(bits, w) * _up(words, d) for w, d, _ in ram.small)
-    return small * ram.small_cost >= _block_count(ram, words, bits) * ram.cost
+    small = min(
+        _up(bits, w) * _up(words, d) * ram.small_cost + (_up(words, d) - 1) * bits * ram.mux_cost
+        for w, d, _ in ram.small
+    )
+    return small >= _block_count(ram, words, bits) * ram.cost
 
 
 def rom_blocks(words: int, bits: int, family: str, ports: int = 1) -> float:

@@ -45,9 +45,9 @@ def _digit_sum(p: SimpleNamespace, family: str) -> Resources:
     return row + Resources(lut=lut, ff=p.X_BITS + 2 + p.ACC_BITS)
 
 
-def _one_product(x: int, m: int, x_signed: bool, family: str) -> Resources:
+def _one_product(x: int, m: int, x_signed: bool, family: str, most: int) -> Resources:
     """The product of two parts, which the tool joins itself where one block is too narrow for them."""
-    used = product(x, m, family, x_signed)
+    used = product(x, m, family, x_signed, most=most)
     return used + Resources(lut=(used.dsp > 1) * 0.85 * adder(x + m, family))
 
 
@@ -74,19 +74,24 @@ def _product_sums(p: SimpleNamespace, factors: Sequence[int] | None, family: str
         return plain.times(p.PE)
     used = Resources()
     for factor in _constants(p, factors):
-        bits = 0 if factor is None else max(abs(factor).bit_length(), 1) + (family == "gowin")
-        soft = bits > 0 and not product(p.X_BITS, bits, family, bool(p.X_SIGNED)).dsp
+        bits = 0 if factor is None else max(abs(factor).bit_length(), 1) + (family not in ("ecp5", "ice40"))
+        soft = bits > 0 and not product(p.X_BITS, bits, family, bool(p.X_SIGNED), most=p.ACC_BITS).dsp
         used += _constant_sum(p, factor, family) if soft else plain
     return used
+
+
+def _adds(p: SimpleNamespace, blocks: float, family: str) -> bool:
+    """Whether the block adds as well; iCE40's then has the operands' registers too."""
+    return (family in LUT6 or family == "ice40") and blocks == 1 and not _cut(p)
 
 
 def _product_sum(p: SimpleNamespace, family: str) -> Resources:
     """gw_multiply_add."""
     x_parts = [(p.X_BITS - p.X_LOW, bool(p.X_SIGNED))] + [(p.X_LOW, False)] * (p.X_LOW > 0)
     m_parts = [p.M_BITS - p.M_LOW] + [p.M_LOW + 1] * (p.M_LOW > 0)
-    used = sum((_one_product(x, m, s, family) for x, s in x_parts for m in m_parts), Resources())
+    used = sum((_one_product(x, m, s, family, p.ACC_BITS) for x, s in x_parts for m in m_parts), Resources())
     below = 0 if p.X_LOW and p.M_LOW else p.X_LOW + p.M_LOW  # bits of the offset that no product meets yet
-    inside = family in LUT6 and used.dsp == 1 and not _cut(p)  # the block adds as well
+    inside = _adds(p, used.dsp, family)
     used += Resources(lut=0 if inside else adder(p.ACC_BITS - below, family), ff=p.ACC_BITS)
     if _cut(p):
         low = min(p.X_LOW, p.M_LOW)
@@ -107,12 +112,13 @@ def _parts(p: SimpleNamespace, family: str, contents: Contents) -> Parts:
         lanes = known_factors(p, factors, family)
     else:
         lanes = {"digit_lanes": _digit_sum(p, family).times(p.PE)}
+    taken = family == "ice40" and not by_digits and _adds(p, products.dsp / p.PE, family)
     parts = {
         **lanes,
         "clamp": Resources(lut=clamp, ff=p.OUT_BITS).times(p.PE),
-        "operands": Resources(ff=p.X_BITS * _lead(p) - p.SHIFT).times(p.PE),
+        "operands": Resources(ff=p.X_BITS * (_lead(p) - taken) - p.SHIFT).times(p.PE),
         "control": Resources(lut=2, ff=_latency(p)),
-        "factors": rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, True, family, factors),
+        "factors": rom(folds, p.PE * p.M_BITS, p.ROM_STYLE, not taken, family, factors),
         "offsets": rom(folds, p.PE * p.ACC_BITS, p.ROM_STYLE, True, family, offsets),
     }
     if p.D_BITS:
