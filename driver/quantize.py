@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,15 +71,9 @@ def quantize(
     labels: torch.Tensor | np.ndarray | None = None,
     *,
     test: tuple | None = None,
-    teacher: Path | str | nn.Module | None = None,
-    epochs: int | None = None,
-    seed: int = 1,
-    resume: Path | None = None,
-    options: tuple[str, ...] = (),
-    layer_bits: dict[str, tuple[int, int]] | None = None,
     name: str | None = None,
-    console=None,
     say: Callable[[str], None] | None = None,
+    **more,
 ) -> Quantized:
     """A float network in integers, proved to compute what its quantized module does on all frames.
 
@@ -90,48 +84,50 @@ def quantize(
         images: float32 (N, ...), for calibration or training.
         labels: class numbers (N,).
         test: (images, labels or None) that accuracy is measured on; None: on the images themselves.
-        teacher: a float network that training methods learn from.
-        epochs, seed: of training methods; ``resume`` is the file that they go on from.
-        options, layer_bits: as in ``gatewright.quant.request.Request``.
         name: of the graph; by default the file's.
         say: is told each step.
+        more: teacher (a module or a file), epochs, seed, checkpoint, options, layer_bits and console of
+            ``gatewright.quant.request.Request``.
     Raises:
         InputError: files, arrays, bits or options that cannot be used.
         GraphError: a network that cannot become integers, or that does not equal them.
     """
-    say = say or (lambda text: None)
+    say, start = say or (lambda text: None), time.monotonic()
     given = Frames(*check_images(images, labels, "images"))
     tested = Frames(*check_images(*test, "test images")) if test else given
-    way, start = _way(method, options, given, layer_bits), time.monotonic()
-    way.check(*bits)
+    way = _way(method, bits, given, more)
     say("reading the network")
     network, origin = source_network(model, given.images)
-    guide = load_teacher(teacher, given.images)
-    request = Request(
-        *bits, given.images, given.labels, guide, seed, epochs, checkpoint=resume, console=console,
-        options=tuple(options), layer_bits=dict(layer_bits or {}),
-    )  # fmt: skip
+    more |= {"teacher": load_teacher(more.get("teacher"), given.images)}
+    request = Request(*bits, given.images, given.labels, **more)
     say(f"quantizing by {method}, {bits[0]} bits of weights and {bits[1]} of activations")
-    graph, module = _made(way, network, request, name or origin["name"])
+    return _finished(way, network, request, tested, origin | {"name": name or origin["name"]}, start, say)
+
+
+def _finished(way: Method, network: fx.GraphModule, request: Request, tested: Frames, origin: dict,
+              start: float, say: Callable[[str], None]) -> Quantized:  # fmt: skip
+    """Quantized, proved and measured."""
+    graph, module = _made(way, network, request, origin["name"])
     say(f"comparing integers with the module on {len(tested.images)} frames")
     outputs = _proved(graph, module, tested.images)
     say("measuring what each layer costs")
     content = describe(graph, network, module, request, tested, outputs, way, origin)
-    content["tested_on"] = "test" if test else "data"
+    content["tested_on"] = "data" if tested.images is request.images else "test"
     content["seconds"] = round(time.monotonic() - start, 2)
     return Quantized(graph, module, content)
 
 
-def _way(name: str, options: tuple[str, ...], given: Frames, layer_bits: dict | None) -> Method:
-    """The method, where it takes these options and data."""
+def _way(name: str, bits: tuple[int, int], given: Frames, more: Mapping) -> Method:
+    """The method, where it takes these bits, options and data."""
     way = method(name)
-    unknown = [o for o in options if o not in way.options]
+    way.check(*bits)
+    unknown = [o for o in more.get("options", ()) if o not in way.options]
     if unknown:
         taken = ", ".join(way.options) or "none"
         raise InputError(f"quantize: options of method {name} must be among {taken}, not {unknown[0]!r}.")
     if way.needs_labels and given.labels is None:
         raise InputError(f"quantize: method {name} must have labels. Put an array 'labels' into the data.")
-    if layer_bits and not way.layer_bits:
+    if more.get("layer_bits") and not way.layer_bits:
         raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
     return way
 

@@ -68,7 +68,7 @@ def _quantize(args) -> int:
         layer_bits |= budgeted_bits(args, arrays, bits, say)
         found = quantize(
             args.model, args.method, bits, arrays["inputs"], arrays.get("labels"), test=test,
-            teacher=args.teacher, epochs=args.epochs, seed=args.seed, resume=args.resume,
+            teacher=args.teacher, epochs=args.epochs, seed=args.seed, checkpoint=args.resume,
             options=tuple(wanted), layer_bits=layer_bits, console=_console(args.quiet), say=say,
         )  # fmt: skip
     write_quantized(found, args.out, args.html)

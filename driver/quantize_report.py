@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import fx, nn
 
-from .. import __version__
 from ..compiler.ir.graph import Graph
 from ..quant.methods import Method
 from ..quant.ptq.build import Weights, float_layer, plain_weights
@@ -53,7 +53,7 @@ def describe(
     facts = model_facts(graph)
     return {
         "schema": SCHEMA,
-        "gatewright": __version__,
+        "gatewright": importlib.metadata.version("gatewright"),
         "model": {**origin, "shape": facts["input"]["shape"], "macs": facts["macs"],
                   "parameters": facts["parameters"]},
         "method": {"name": way.name, "title": way.title, "paper": way.paper, "trains": way.trains},

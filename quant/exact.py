@@ -112,27 +112,11 @@ def exact_layer(
         input_scale: of the layer's input, where the bias is to be whole in steps of both scales; ``scale``
             must then be one. Sums then are the whole meaning of the outputs, whose integers can be compared.
     """
-    scale = short_scale(scale)
-    kind, narrow = (Int8WeightPerChannelFloat if scale.numel() > 1 else Int8WeightPerTensorFloat), False
-    low, high = weight_limits(bits)
-    narrow = low == -high
-    options = {
-        "weight_quant": kind,
-        "weight_bit_width": bits,
-        "weight_narrow_range": narrow,
-        "weight_scaling_impl_type": "const",
-        "weight_scaling_init": scale * (high if narrow else -low),
-        "bias": bias is not None,
-    }
-    step = None
+    options, step = _weight_options(short_scale(scale), bits) | {"bias": bias is not None}, None
     if bias is not None and input_scale is not None:
-        step = (scale.double().reshape(()) * torch.as_tensor(input_scale).double().reshape(())).float()
-        options |= {
-            "bias_quant": Int8BiasPerTensorFloatInternalScaling,
-            "bias_bit_width": _BIAS_BITS,
-            "bias_scaling_impl_type": "const",
-            "bias_scaling_init": step.item() * 2.0 ** (_BIAS_BITS - 1),
-        }
+        step = short_scale(scale).double().reshape(()) * torch.as_tensor(input_scale).double().reshape(())
+        options |= _bias_options(step.item())
+        step = step.float()
     twin = _constructed(layer, options)
     twin.register_buffer("bias_step", step)
     with torch.no_grad():
@@ -140,6 +124,29 @@ def exact_layer(
         if bias is not None:
             twin.bias.copy_(bias)
     return twin.to(weight.device).eval()
+
+
+def _weight_options(scale: Tensor, bits: int) -> dict:
+    """Brevitas' keyword arguments for weights of this scale."""
+    low, high = weight_limits(bits)
+    narrow = low == -high
+    return {
+        "weight_quant": Int8WeightPerChannelFloat if scale.numel() > 1 else Int8WeightPerTensorFloat,
+        "weight_bit_width": bits,
+        "weight_narrow_range": narrow,
+        "weight_scaling_impl_type": "const",
+        "weight_scaling_init": scale * (high if narrow else -low),
+    }
+
+
+def _bias_options(step: float) -> dict:
+    """Brevitas' keyword arguments for a bias in whole steps."""
+    return {
+        "bias_quant": Int8BiasPerTensorFloatInternalScaling,
+        "bias_bit_width": _BIAS_BITS,
+        "bias_scaling_impl_type": "const",
+        "bias_scaling_init": step * 2.0 ** (_BIAS_BITS - 1),
+    }
 
 
 def _constructed(layer: nn.Module, options: dict) -> nn.Module:
