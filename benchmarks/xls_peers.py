@@ -85,7 +85,7 @@ def by_xls(network: dict, stages: int, folder: Path) -> Design:
     for name, text in texts.items():
         (folder / name).write_text(text)
     sources = (*closure(texts.values()).values(), *(folder / name for name in texts))
-    simulation = compile_rtl(ours.TOP, sources, {}, design.input.bits, design.output.bits, tool="verilator")
+    simulation = compile_rtl(ours.TOP, sources, {}, design.input.bits, design.output.bits, tool="icarus")
     ran = simulate(simulation, Interface(design.input, design.output), graph, frames)
     same = (ran.values == want).all(axis=1) & (
         design.output.unpack(interpreted).reshape(want.shape) == want
