@@ -204,7 +204,8 @@ def test_yosys_takes_as_many_blocks_fewer_as_the_estimate_says(family, tmp_path)
 def test_shared_roms_are_in_report_and_description():
     design = share_roms(small(dense_layers()), "ecp5")
     part = SimpleNamespace(family="ecp5", bram_kbit=18)
-    job = SimpleNamespace(board=SimpleNamespace(part=part), design=design, synthesis=None, routed=None)
+    board, options = SimpleNamespace(part=part), SimpleNamespace(via=None)
+    job = SimpleNamespace(board=board, options=options, design=design, synthesis=None, routed=None)
     found = describe.resources(job)
     rows = {row["name"]: row for row in found["units"]}
     first = rows["shared_00"]
