@@ -9,6 +9,7 @@ from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import AdderConv2d, AdderMatMul, MatMul, Reshape
 from gatewright.compiler.ir.types import Int
 from gatewright.driver import describe
+from gatewright.driver.options import Options
 from gatewright.hw.design import Design, Instance, Resources, Stream, Unit, chained
 from gatewright.report import render
 from report_example import full
@@ -21,7 +22,8 @@ def test_estimates_are_whole_numbers_that_add_up():
     unit = Unit("gw_odd", (), (), lambda p: 1, lambda p: 1, lambda p, family, contents: {"": odd})
     instances = tuple(Instance(unit, f"u{n}", {}, 1, stream, stream) for n in range(7))
     design = Design("odd", instances, chained(7))
-    job = SimpleNamespace(board=SimpleNamespace(part=part), design=design, synthesis=None, routed=None)
+    board, options = SimpleNamespace(part=part), Options()
+    job = SimpleNamespace(board=board, design=design, synthesis=None, routed=None, options=options)
     found = describe.resources(job)
     assert found["total"] == found["estimated_total"] == {"lut": 0, "ff": 70, "bram": 3.5, "dsp": 0}
     assert [u["ff"] for u in found["units"]] == [10] * 7
