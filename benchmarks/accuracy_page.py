@@ -20,10 +20,10 @@ def page(values: dict, widths: tuple[tuple[int, int], ...], epochs: int) -> str:
             "Percent of test images right; WxAy are bits of weights and activations of all layers but the "
             "first and the last, which have 8. Both networks of CIFAR-10 train on a slice of 20,000 images "
             "and are tested on 1,000 (one image is 0.10), MNIST's on 20,000 and 10,000. Methods that train "
-            f"have {epochs} epoch{'s' * (epochs > 1)}, on a CPU: **far fewer than their "
-            "papers', so this compares methods at equal effort and reproduces none of the papers' figures**. A "
-            "blank was not measured, or is not for these widths. Each of our networks' integer graphs gave the "
-            "module's outputs on 16 test images."
+            f"have {epochs} epoch{'s' * (epochs > 1)}, on a CPU: **far fewer than their papers', so this "
+            "compares methods at equal effort and reproduces none of the papers' figures**. A blank was not "
+            "measured, or is not for these widths. Each of our networks' integer graphs gave the module's "
+            "outputs on 16 test images."
         ),
     ]
     for name, case in CASES.items():
