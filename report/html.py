@@ -1,6 +1,5 @@
 """A report as one self-contained HTML page, readable without scripts or a network."""
 
-from importlib.resources import files
 from urllib.parse import quote
 
 from .facts import FAILED, OPEN, PASSED, STAGES, Check, checks, fullest
@@ -10,12 +9,10 @@ from .html_hardware import clocks_section, resources_section, timing_section
 from .html_model import executors_section, layers_section, values_section
 from .html_split import split_figures, split_section
 from .markup import Markup, element, fill_in, join, name, table
+from .page import page
 from .schema import validate
 from .words import UNKNOWN, clean, count, cut, duration, figure, shape, share
 
-# Inline styles are all the page needs; nothing in it may load or run, whatever a name may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_BREAK = Markup("\n")
 _SIGNS = {PASSED: ("✓", "passed"), FAILED: ("✗", "failed"), OPEN: ("–", "open")}
 
 
@@ -27,15 +24,6 @@ def render(report: dict) -> str:
     """
     validate(report)
     title = f"{clean(cut(report['model']['name'], 60))} – gatewright report"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", Markup(files(__package__).joinpath("page.css").read_text("utf-8"))),
-    )
     sections = [
         _checks_section(report),
         split_section(report),
@@ -49,9 +37,7 @@ def render(report: dict) -> str:
         values_section(report),
         _provenance_section(report),
     ]
-    main = element("main", _headline(report), *[s and join(_BREAK, s) for s in sections])
-    body = element("body", main, _BREAK, _footer(report))
-    return "<!DOCTYPE html>\n" + element("html", head, _BREAK, body, lang="en") + "\n"
+    return page(title, _headline(report), sections, _footer(report))
 
 
 def _headline(report: dict) -> Markup:

@@ -1,15 +1,11 @@
 """A quantized network as one self-contained page: accuracy, noise by layer, the layers that hurt most."""
 
-from importlib.resources import files
-
 from .bars import share_bar
 from .formats import QUANTIZE
 from .markup import Markup, element, join, name, table
+from .page import page
 from .words import clean, count, cut, plural, shape, share
 
-# Inline styles are all the page needs; nothing in it may load or run, whatever a name may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_BREAK = Markup("\n")
 _NUMBER = "number"
 # Bars of noise end here: more than this, nobody can see the noise.
 _FULL_DB = 60.0
@@ -25,19 +21,8 @@ def render_quantize(report: dict) -> str:
     """
     QUANTIZE.validate(report)
     title = f"{clean(cut(report['model']['name'], 60))} – gatewright quantize"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", Markup(files(__package__).joinpath("page.css").read_text("utf-8"))),
-    )
     sections = [_accuracy(report), _worst(report), _layers(report)]
-    main = element("main", _headline(report), *[s and join(_BREAK, s) for s in sections])
-    body = element("body", main, _BREAK, _footer(report))
-    return "<!DOCTYPE html>\n" + element("html", head, _BREAK, body, lang="en") + "\n"
+    return page(title, _headline(report), sections, _footer(report))
 
 
 def worst_layers(report: dict) -> list[dict]:
