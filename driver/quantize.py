@@ -109,7 +109,7 @@ def _finished(way: Method, network: fx.GraphModule, request: Request, tested: Fr
     """Quantized, proved and measured."""
     graph, module = _made(way, network, request, origin["name"])
     say(f"comparing integers with the module on {len(tested.images)} frames")
-    outputs = _proved(graph, module, tested.images)
+    outputs = proved(graph, module, tested.images)
     say("measuring what each layer costs")
     content = describe(graph, network, module, request, tested, outputs, way, origin)
     content["tested_on"] = "data" if tested.images is request.images else "test"
@@ -140,7 +140,7 @@ def _made(way: Method, network: fx.GraphModule, request: Request, name: str) -> 
         return from_brevitas(module, request.images[:1], name), module
 
 
-def _proved(graph: Graph, module: nn.Module, images: torch.Tensor) -> np.ndarray:
+def proved(graph: Graph, module: nn.Module, images: torch.Tensor) -> np.ndarray:
     """The graph's outputs as floats, (N, ...) in the module's shape.
 
     Raises:
