@@ -19,7 +19,7 @@ from ..errors import GraphError, InputError
 from ..quant.methods import Method, method
 from ..quant.request import Request
 from .data import output_decoding
-from .quantize_files import check_images, load_teacher, source_network
+from .quantize_files import check_classes, check_images, load_teacher, source_network
 from .quantize_report import describe
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def quantize(
     way = _way(method, bits, given, more)
     say("reading the network")
     network, origin = source_network(model, given.images)
+    for frames, what in ((given, "images"), (tested, "test images")):
+        check_classes(network, given.images, frames.labels, what)
     more |= {"teacher": load_teacher(more.get("teacher"), given.images)}
     request = Request(*bits, given.images, given.labels, **more)
     say(f"quantizing by {method}, {bits[0]} bits of weights and {bits[1]} of activations")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,32 @@ def check_images(images, labels, what: str) -> tuple[torch.Tensor, torch.Tensor 
             f"{len(labels)} of {labels.dtype}."
         )
     return images.float(), labels.long()
+
+
+def check_classes(network: nn.Module, images: torch.Tensor, labels: torch.Tensor | None, what: str) -> None:
+    """Refuse labels that name no output of the network.
+
+    Raises:
+        InputError: outputs that are no list of classes, or labels beyond them.
+    """
+    import torch
+
+    if labels is None:
+        return
+    with torch.no_grad():
+        shape = tuple(network(images[:1]).shape[1:])
+    classes = max(shape)
+    if classes != math.prod(shape):
+        raise InputError(
+            "quantize: labels must be of a network that gives one number for each class, not frames of "
+            f"shape {shape}. Leave them out of the data."
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(
+            f"quantize: labels of the {what} must be 0 to {classes - 1}, as the network has {classes} "
+            f"outputs, not {low} to {high}."
+        )
 
 
 def load_frames(path: Path) -> dict[str, np.ndarray]:

@@ -40,7 +40,10 @@ def loss_for(network: nn.Module, request: Request, smoothing: float = 0.0) -> Ca
     neither, the float network itself is the teacher.
     """
     if request.teacher is None and request.labels is not None:
-        return lambda outputs, images, labels: F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        # Classes may stand along an image of one pixel.
+        return lambda outputs, images, labels: F.cross_entropy(
+            outputs.flatten(1), labels, label_smoothing=smoothing
+        )
     teacher = copy.deepcopy(network if request.teacher is None else request.teacher).eval()
     teacher = teacher.to(device_of(network))
 

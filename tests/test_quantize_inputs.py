@@ -1,0 +1,71 @@
+"""What users may give ``gatewright quantize``: what does not fit is told in one line."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gatewright
+from cli_calls import refused
+from gatewright.errors import InputError
+from quant_networks import frames
+
+SHAPE = (1, 8, 8)
+
+
+def small(classes=4):
+    """Two layers and a norm, of a fixed seed."""
+    torch.manual_seed(2)
+    layers = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(4, classes)).eval()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The network as a file."""
+    path = tmp_path_factory.mktemp("small") / "small.pt2"
+    batch = ({0: torch.export.Dim("n")},)
+    torch.export.save(torch.export.export(small(), (frames(2, SHAPE),), dynamic_shapes=batch), path)
+    return path
+
+
+def arguments(program, folder, arrays, *more):
+    """A call of the command on these arrays."""
+    np.savez(folder / "data.npz", **arrays)
+    return ["quantize", program, "--data", folder / "data.npz", "--out", folder / "q.onnx", *more]
+
+
+@pytest.mark.parametrize("method", ["mse", "lsq"])
+@pytest.mark.parametrize(
+    ("given", "tested", "told"),
+    [
+        ([0, 4], [0, 1], "images must be .*, not 0 to 4"),
+        ([0, 1], [-1, 3], "test images must be .*, not -1 to 3"),
+    ],
+)
+def test_labels_beyond_the_outputs(program, tmp_path, capsys, method, given, tested, told):
+    """Those of training and those of tests, whether the method reads them or only the report does."""
+    x = frames(2, SHAPE).numpy()
+    arrays = {"inputs": x, "labels": given, "test_inputs": x, "test_labels": tested}
+    message = rf"quantize: labels of the {told}\."
+    refused(capsys, arguments(program, tmp_path, arrays, "--method", method), message)
+    assert not (tmp_path / "q.onnx").exists()
+
+
+def test_labels_of_what_is_no_classifier():
+    """A frame of several axes has no greatest class."""
+    message = (
+        r"^quantize: labels must be of a network that gives one number for each class, not frames of shape "
+        r"\(4, 8, 8\)\. Leave them out of the data\.$"
+    )
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 1))
+    with pytest.raises(InputError, match=message):
+        gatewright.quantize(net, "lsq", (4, 4), frames(8, SHAPE), torch.zeros(8, dtype=torch.int64))
+
+
+def test_classes_may_stand_along_an_image_of_one_pixel():
+    """Training methods take their labels too."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Conv2d(4, 10, 1))
+    found = gatewright.quantize(net, "lsq", (4, 4), frames(64, SHAPE), torch.arange(64) % 10, epochs=1)
+    assert found.report["graph"]["output"]["shape"] == [10, 1, 1]
+    assert found.report["accuracy"] is not None
