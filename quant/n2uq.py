@@ -7,6 +7,8 @@ output: without a zero, so that their codes carry as much information as their b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from brevitas.function.ops_ste import scalar_clamp_min_ste
 from torch import Tensor, fx, nn
@@ -23,6 +25,8 @@ from .training import Hooks
 # Steps from which thresholds and their scales learn at a tenth of the rate, as in the paper: Adam moves a
 # number by about the rate a step, so that in fewer steps they would stay where they begin.
 LONG = 10_000
+# Up to as many limits, comparing with each in turn is several times faster than a search.
+_COMPARED = 16
 _LEAST_WIDTH = 1e-3
 _LEAST_SCALE = 1e-8
 
@@ -38,7 +42,7 @@ class GeneralizedSte(torch.autograd.Function):
         """u of any shape, start of one element, widths (n,)."""
         ctx.save_for_backward(u, start, widths)
         # The thresholds below each element, so that one at a threshold has not passed it.
-        return torch.bucketize(u, thresholds(start, widths)).to(u.dtype) * (2 / len(widths))
+        return counted(u, thresholds(start, widths), torch.gt).to(u.dtype) * (2 / len(widths))
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,20 +52,39 @@ class GeneralizedSte(torch.autograd.Function):
         slopes = (2 / count) / widths
         ends = torch.cat([start.reshape(1), start + torch.cumsum(widths, 0)])
         # 0 is below the ramp, count + 1 above it.
-        segment = torch.bucketize(u, ends, right=True)
+        segment = counted(u, ends, torch.ge).flatten().int()
         none = torch.zeros_like(slopes[:1])
-        grad_u = grad * torch.cat([none, slopes, none])[segment]
-        way = (u - torch.cat([ends[:1], ends])[segment]) * grad_u
+
+        def each(values: Tensor) -> Tensor:
+            """The number of each element's segment."""
+            return torch.index_select(values, 0, segment).reshape(u.shape)
+
+        grad_u = grad * each(torch.cat([none, slopes, none]))
+        way = (u - each(torch.cat([ends[:1], ends]))) * grad_u
 
         def sums(values: Tensor) -> Tensor:
             """Over each segment."""
-            total = torch.bincount(segment.flatten(), values.flatten(), count + 2)
+            total = torch.bincount(segment, values.flatten(), count + 2)
             return total[1:-1].to(widths.dtype)
 
         shifts = -sums(grad_u)
         # A segment is shifted by the start, and by the widths of all segments before it.
         later = torch.flip(torch.cumsum(torch.flip(shifts, (0,)), 0), (0,)) - shifts
         return grad_u, shifts.sum().reshape(start.shape), later - sums(way) / widths
+
+
+def counted(u: Tensor, limits: Tensor, reaches: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """How many of the ascending limits each element reaches, whole numbers as u.
+
+    Args:
+        reaches: ``torch.gt``, or ``torch.ge`` where equal is enough.
+    """
+    if len(limits) > _COMPARED:
+        return torch.bucketize(u, limits, right=reaches is torch.ge)
+    count = torch.zeros(u.shape, dtype=torch.uint8, device=u.device)
+    for limit in limits:
+        count += reaches(u, limit)
+    return count
 
 
 def thresholds(start: Tensor, widths: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def clipped(x: Tensor) -> Tensor:
 
 def quadratic(x: Tensor) -> Tensor:
     """2 + 2x on [-1, 0), 2 - 2x on [0, 1), else 0: Bi-Real net's, ReActNet's for activations."""
-    return torch.where(x.abs() < 1, 2 - 2 * x.abs(), torch.zeros((), dtype=x.dtype, device=x.device))
+    return (2 - 2 * x.abs()).clamp_(min=0)
 
 
 def fourier(terms: int, frequency: float) -> Slope:
@@ -41,10 +41,9 @@ def fourier(terms: int, frequency: float) -> Slope:
 
     def slope(x: Tensor) -> Tensor:
         sine = torch.sin(frequency * x)
-        near = sine.abs() < 1e-4
-        ratio = torch.sin(2 * (terms + 1) * frequency * x) / torch.where(near, torch.ones_like(sine), sine)
-        ratio = torch.where(near, 2.0 * (terms + 1), ratio)
-        return torch.where(x.abs() <= 1, 2 * frequency / math.pi * ratio, torch.zeros_like(x))
+        ratio = torch.sin(2 * (terms + 1) * frequency * x).div_(sine)
+        ratio.masked_fill_(sine == 0, 2.0 * (terms + 1))
+        return ratio.mul_(2 * frequency / math.pi).mul_(clipped(x))
 
     return slope
 
@@ -56,7 +55,8 @@ class _Sign(torch.autograd.Function):
     def forward(ctx, x: Tensor, slope: Slope) -> Tensor:
         ctx.save_for_backward(x)
         ctx.slope = slope
-        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+        # Several times faster than torch.where on a CPU, and the same.
+        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
