@@ -1,12 +1,13 @@
 """Accuracy of each quantization method at few bits, on MNIST and a slice of CIFAR-10.
 
     python benchmarks/accuracy.py --data DIR --work DIR [--cases NAME...] [--methods NAME...]
-        [--epochs N] [--write docs/accuracy.md]
+        [--widths W4A4...] [--epochs N] [--write docs/accuracy.md]
 
 DIR is a folder with ``mnist/`` and ``cifar10/`` as docs/accuracy.md says. Each float network is trained once,
 each figure measured once and kept in the work folder: a run that was stopped goes on where it was. Of each
 quantized network the integer graph is made too, and must give the module's own outputs on the first test
-images. ``--epochs`` shortens or lengthens what the training methods do; the page says how many there were.
+images. ``--epochs`` shortens or lengthens what the training methods do; a network's methods must all have
+the same, and the page says how many there were.
 """
 
 import argparse
@@ -28,13 +29,14 @@ from gatewright.quant.network import of_module
 from gatewright.quant.request import Request
 from gatewright.quant.training import accuracy
 
-WIDTHS = ((8, 8), (4, 8), (4, 4), (3, 3), (2, 2), (1, 1))
+WIDTHS = {f"W{w}A{a}": (w, a) for w, a in ((8, 8), (4, 8), (4, 4), (3, 3), (2, 2), (1, 1))}
 # Calibration needs few images; training takes all.
 CALIBRATION = 1000
 EPOCHS = 6
 _COMPARED = 16
-# Super-resolution has a benchmark of its own.
-_LEFT_OUT = ("ddtb",)
+# These have benchmarks of their own: ddtb_psnr.py, and synthesis_accuracy.py, which makes images once for all
+# widths.
+_LEFT_OUT = ("ddtb", "bns", "intraq", "fdda")
 # Of the methods that calibrate, those that take minutes.
 _LEARNS = ("layerwise", "brecq", "unitwise")
 
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
     for name in options.cases:
         _case(name, CASES[name], options, results, console)
     if options.write:
-        options.write.write_text(page(results.values, WIDTHS, options.epochs))
+        options.write.write_text(page(results.values, WIDTHS))
         console.print(f"written: {options.write}")
     return 0
 
@@ -60,6 +62,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and results")
     parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
     parser.add_argument("--methods", nargs="*", choices=names, default=names)
+    parser.add_argument("--widths", nargs="*", choices=WIDTHS, default=list(WIDTHS), help="W4A4 and so on")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the methods that train")
     parser.add_argument("--write", type=Path, help="docs page to write")
     return parser.parse_args(arguments)
@@ -73,23 +76,21 @@ def _case(name: str, case: Case, options: argparse.Namespace, results: Results, 
     network = of_module(model.eval(), images[:1])
     results.once(f"{name} float", lambda: _percent(network, test_images, test_labels))
     for title, baseline in BASELINES.items():
-        for bits in WIDTHS[:-1]:
-            made = lambda b=bits, f=baseline: f(model, images[:CALIBRATION], *b)  # noqa: E731
-            results.once(_key(name, title, bits), lambda m=made: _percent(m(), test_images, test_labels))
+        for width in (w for w in options.widths if min(WIDTHS[w]) > 1):
+            made = lambda b=WIDTHS[width], f=baseline: f(model, images[:CALIBRATION], *b)  # noqa: E731
+            results.once(f"{name} {title} {width}", lambda m=made: _percent(m(), test_images, test_labels))
     for method in (METHODS[m] for m in options.methods):
-        for bits in WIDTHS:
+        if method.trains and results.once(f"{name} epochs", lambda: options.epochs) != options.epochs:
+            raise SystemExit(f"{name}: was measured with other --epochs than {options.epochs}.")
+        for width in options.widths:
+            bits, key = WIDTHS[width], f"{name} {method.name} {width}"
             if _takes(method, bits):
-                key = _key(name, method.name, bits)
                 results.once(
                     key,
                     lambda m=method, b=bits, k=key: _measured(
                         m, b, network, (images, labels, test_images, test_labels), options, k, console
                     ),
                 )
-
-
-def _key(case: str, method: str, bits: tuple[int, int]) -> str:
-    return f"{case} {method} W{bits[0]}A{bits[1]}"
 
 
 def _takes(method: Method, bits: tuple[int, int]) -> bool:
