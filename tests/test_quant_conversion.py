@@ -88,6 +88,44 @@ def test_negative_slopes_count_as_zero_in_graphs():
     equal_graph(module, images)
 
 
+def test_a_given_slope_below_zero_begins_at_zero():
+    """A float network's own PReLU is kept like those that methods put in."""
+    torch.manual_seed(8)
+    images = digits()[0][0][:64]
+    network = Branches()
+    with torch.no_grad():
+        network.bend.weight[::2] = -0.5
+    module = METHODS["lsq"].load()(of_module(network, images), Request(8, 8, images, epochs=1))
+    slopes = module.get_submodule("bend").slope
+    assert (slopes[::2] < 0.1).all()
+    assert (slopes[1::2] > 0.2).all()
+    equal_graph(module, images)
+
+
+ENDS = {
+    "relu": (nn.Flatten(), nn.Linear(144, 4), nn.ReLU()),
+    "slopes": (nn.Flatten(), nn.Linear(144, 4, bias=False), nn.BatchNorm1d(4), nn.PReLU(4)),
+    "leaky": (nn.Conv2d(4, 3, 1), nn.LeakyReLU(0.2), nn.Flatten()),
+    "maximum": (nn.Conv2d(4, 5, 1, bias=False), nn.MaxPool2d(6), nn.Flatten()),
+    "norm": (nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5)),
+}
+
+
+@pytest.mark.parametrize("name", ["lsq", "n2uq", "ste-bnn"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_networks_may_end_in_any_step(name, end):
+    """A quantizer gives the integers behind it one meaning; a ReLU there stays one."""
+    torch.manual_seed(9)
+    images = digits()[0][0][:64]
+    network = of_module(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), *end), images)
+    bits = METHODS[name].weights[0]
+    module = METHODS[name].load()(network, Request(bits, bits, images, epochs=1))
+    equal_graph(module, torch.cat([images, beyond(images, 20)]))
+    outputs = module(images)
+    assert outputs.unique().numel() > 20
+    assert (outputs.min() >= 0) == isinstance(end[-1], nn.ReLU)
+
+
 def test_first_and_last():
     """Layers that no other comes before, or behind, along any way."""
     network = of_module(Branches(), torch.rand(2, 1, 8, 8))

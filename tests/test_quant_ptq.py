@@ -71,6 +71,17 @@ def test_integers_are_the_modules_own(rule, name, bits, options):
     assert all(torch.equal(value, network.state_dict()[key]) for key, value in before.items())
 
 
+def test_falling_slopes_have_a_quantizer_in_front():
+    """What falls on one side needs a table, whose operand must have few values."""
+    torch.manual_seed(5)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.PReLU(8), nn.Conv2d(8, 4, 3), nn.LeakyReLU(-0.5)).eval()
+    with torch.no_grad():
+        module[1].weight[::3] = -0.2
+    made = METHODS["mse"].load()(captured(module), Request(8, 8, frames(64)))
+    share, _ = integers_equal(made, torch.cat([frames(16, seed=11), 4 * frames(8, seed=12)]))
+    assert share == 1
+
+
 def test_sums_need_no_tables():
     """Both operands are multiples of one unit."""
     made = METHODS["mse"].load()(captured(RESIDUAL), Request(4, 4, frames(64)))

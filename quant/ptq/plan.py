@@ -139,8 +139,8 @@ class _Planner:
             if self._is(node, (nn.MaxPool1d, nn.MaxPool2d, nn.ZeroPad1d, nn.ZeroPad2d)):
                 self._site(inputs[0])
         elif self._is(node, _STEPS) or (node.target in _SUMS | _PRODUCTS and len(inputs) == 1):
-            # Steps on the float input itself have nothing to be absorbed by.
-            if self.origin(inputs[0]).op == "placeholder":
+            # Steps on the float input itself have nothing to be absorbed by, and falling ones need a table.
+            if self.origin(inputs[0]).op == "placeholder" or self._falls(node):
                 self._site(inputs[0])
         elif self._is(node, _MEANS) or node.target is torch.cat or node.target in _PRODUCTS:
             for source in inputs:
@@ -200,6 +200,13 @@ class _Planner:
                 self._site(source)
         elif not self._is(source, _MEANS) and not (source.target in _SUMS and self._computed(source)):
             self._site(source)
+
+    def _falls(self, node: fx.Node) -> bool:
+        """Whether greater values may have smaller results on one side of 0."""
+        layer = module_of(self.network, node, (nn.LeakyReLU, nn.PReLU))
+        if layer is None:
+            return False
+        return layer.negative_slope < 0 if isinstance(layer, nn.LeakyReLU) else bool((layer.weight < 0).any())
 
     def _computed(self, node: fx.Node) -> bool:
         return len(_operands(node)) == 2

@@ -16,6 +16,7 @@ from ..request import Request
 from ..training import device_of
 from .integer_layer import LAYERS
 from .joins import QuantAdd, QuantAverage, QuantCat, QuantMul
+from .rectifier import ShiftedPReLU
 from .uniform import QuantLayer, UniformQuant, UniformWeight
 
 # What lies between layers and can stay as it is: one float32 operation or two for each number, or none.
@@ -25,6 +26,7 @@ _KEPT = (
 )  # fmt: skip
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 _RECTIFIERS = (nn.ReLU, nn.ReLU6)
+_MOVES = (nn.Flatten, nn.Dropout, nn.Dropout2d, nn.Identity)
 _KEPT_FUNCTIONS = (torch.flatten, torch.reshape)
 _KEPT_METHODS = ("flatten", "view", "reshape")
 # Frames from which quantizers take their first steps.
@@ -39,7 +41,8 @@ class Style:
 
     Attributes:
         layer: the trainable form of an inner layer of weights.
-        rectifier: what stands for a ReLU in front of inner layers, for its number of channels; None keeps it.
+        rectifier: what stands for a ReLU that a layer comes behind, for its number of channels; None keeps
+            it.
     """
 
     layer: Callable[[nn.Module], nn.Module]
@@ -130,12 +133,21 @@ def _without_others(network: fx.GraphModule, nodes: list[fx.Node], neighbours: s
     return found
 
 
+def _with_layers_behind(network: fx.GraphModule) -> set[fx.Node]:
+    found: set[fx.Node] = set()
+    for node in reversed(network.graph.nodes):
+        if any(user in found or _weighted(network, user) for user in node.users):
+            found.add(node)
+    return found
+
+
 class _Conversion:
     """One network under conversion, its nodes with shapes."""
 
     def __init__(self, network: fx.GraphModule, request: Request, style: Style):
         self.network, self.request, self.style = network, request, style
         self.first, self.last = outer_layers(network)
+        self.inner = _with_layers_behind(network)
         self.wide = max(request.first_last_bits, _WIDE_BITS)
 
     def run(self) -> None:
@@ -147,6 +159,8 @@ class _Conversion:
                 self._convert_module(node)
             elif node.op in ("call_function", "call_method"):
                 self._convert_function(node)
+            else:
+                self._quantize_output(node)
         self.network.graph.lint()
         self.network.recompile()
 
@@ -155,7 +169,26 @@ class _Conversion:
         users = list(node.users)
         if len(users) == 1 and _weighted(self.network, users[0]):
             return
-        name = self._added("input_quantizer", UniformQuant(self.request.first_last_bits))
+        self._insert("input_quantizer", node, self.request.first_last_bits)
+
+    def _quantize_output(self, node: fx.Node) -> None:
+        """A quantizer, where integers would not have one meaning: behind a norm, a rectifier or a maximum."""
+        source, steps = node.args[0], []
+        while source.op != "placeholder" and not self._made_of_codes(source):
+            steps.append(self._module(source))
+            source = source.all_input_nodes[0]
+        if any(step is not None and not isinstance(step, _MOVES) for step in steps):
+            self._insert("output_quantizer", node.args[0], self.wide)
+
+    def _made_of_codes(self, node: fx.Node) -> bool:
+        """Whether a converted node is a layer of weights, or brings codes together."""
+        return isinstance(self._module(node), QuantLayer | QuantAdd | QuantAverage | QuantCat | QuantMul)
+
+    def _module(self, node: fx.Node) -> nn.Module | None:
+        return self.network.get_submodule(node.target) if node.op == "call_module" else None
+
+    def _insert(self, name: str, node: fx.Node, bits: int) -> None:
+        name = self._added(name, UniformQuant(bits))
         with self.network.graph.inserting_after(node):
             call = self.network.graph.call_module(name, (node,))
         node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
@@ -166,7 +199,9 @@ class _Conversion:
             self._put(node, self._layer(node.target, layer))
         elif isinstance(layer, _AVERAGES):
             self._put(node, QuantAverage(self.wide, layer))
-        elif isinstance(layer, _RECTIFIERS) and self.style.rectifier is not None:
+        elif isinstance(layer, nn.PReLU):
+            self._put(node, ShiftedPReLU(layer.num_parameters, shifted=False, slope=layer.weight.detach()))
+        elif isinstance(layer, _RECTIFIERS) and self.style.rectifier is not None and node in self.inner:
             self._put(node, self.style.rectifier(node.meta["tensor_meta"].shape[1]))
 
     def _layer(self, name: str, layer: nn.Module) -> nn.Module:

@@ -20,13 +20,14 @@ class ShiftedPReLU(nn.Module):
     the sum stand for all of it; gradients pass this limit.
 
     Args:
-        channels: axis 1 of the input.
+        channels: axis 1 of the input, or 1 for all.
         shifted: whether there are biases, which begin at 0.
+        slope: to begin with, (channels,).
     """
 
-    def __init__(self, channels: int, shifted: bool = True):
+    def __init__(self, channels: int, shifted: bool = True, slope: Tensor | None = None):
         super().__init__()
-        self.slope = nn.Parameter(torch.full((channels,), _SLOPE))
+        self.slope = nn.Parameter(torch.full((channels,), _SLOPE) if slope is None else slope.clone())
         self.before = nn.Parameter(torch.zeros(channels)) if shifted else None
         self.after = nn.Parameter(torch.zeros(channels)) if shifted else None
 
