@@ -128,6 +128,10 @@ def test_crops_are_parts_of_the_right_size():
     assert 0.35 < (width < 0).mean() < 0.65
     assert made.min() >= ramp[0] - 1e-9
     assert made.max() <= ramp[-1] + 1e-9
+    plain = crops(pictures, least, torch.Generator().manual_seed(3), mirror=False)
+    np.testing.assert_allclose(
+        (plain[:, 0, 16, middle].diff(dim=1).mean(1) * size).numpy(), np.abs(width), rtol=1e-9
+    )
     whole = crops(torch.full((4, 1, 5, 6), 0.3), 1.0, torch.Generator().manual_seed(3))
     torch.testing.assert_close(whole, torch.full((4, 1, 5, 6), 0.3))
 

@@ -13,7 +13,7 @@ import gatewright
 from gatewright.errors import InputError
 from gatewright.quant.methods import METHODS
 from gatewright.quant.request import Request
-from gatewright.quant.synthesis import generator, images
+from gatewright.quant.synthesis import generator, images, methods
 from gatewright.quant.synthesis.images import Centres, Margins, synthesize
 from gatewright.quant.synthesis.losses import moments_loss
 from gatewright.quant.synthesis.statistics import Observed
@@ -98,6 +98,32 @@ def test_methods_end_in_equal_integers(name, monkeypatch):
     with torch.no_grad():
         expected = net(x[1400:]).numpy()
     np.testing.assert_array_equal(run(graph, x[1400:].numpy()).astype(np.float32), expected)
+
+
+@pytest.mark.parametrize(("name", "cropped"), [("bns", True), ("intraq", True), ("fdda", False)])
+def test_what_fine_tuning_sees(name, cropped, monkeypatch):
+    """Other crops of made images at each step; FDDA's images as they are, its real ones being crops."""
+    monkeypatch.setattr(images, "Recipe", functools.partial(images.Recipe, 32, 32, 2))
+    monkeypatch.setattr(generator, "Recipe", functools.partial(generator.Recipe, warmup=2, kept=2, width=4))
+    x, y = digits()
+    given, seen = [], []
+    train = methods.training.train
+
+    def watched(model, data, *more):
+        given.append(data)
+        model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        return train(model, data, *more)
+
+    monkeypatch.setattr(methods.training, "train", watched)
+    METHODS[name].load()(classifier(), Request(3, 3, x[:60], y[:60], epochs=2))
+    (made,) = given
+    steps = len(made) // 32
+    assert len(seen) == 2 * steps
+    known = [(batch[:, None] == made[None]).flatten(2).all(2).any(1) for batch in seen]
+    assert all(bool(found.all()) != cropped for found in known)
+    first = torch.cat(seen[:steps]).sort(0).values
+    again = torch.cat(seen[steps:]).sort(0).values
+    assert torch.equal(first, again) != cropped
 
 
 def test_zero_shot_uses_no_image(monkeypatch):

@@ -27,6 +27,7 @@ class Recipe:
         rate: its first learning rate, lowered to 1e-4 where the loss stays.
         least_area: of crops (IntraQ's eta).
         crop_chance: that a step works on crops.
+        mirror: whether half of the crops are mirrored.
         seed: of all that is drawn.
     """
 
@@ -36,6 +37,7 @@ class Recipe:
     rate: float = 0.5
     least_area: float = 0.5
     crop_chance: float = 0.5
+    mirror: bool = True
     seed: int = 1
 
     def __post_init__(self):
@@ -165,7 +167,7 @@ class _Batch:
             self.intra is not None
             and float(torch.rand((), generator=self.generator)) < self.recipe.crop_chance
         ):
-            images = crops(images, self.recipe.least_area, self.generator)
+            images = crops(images, self.recipe.least_area, self.generator, self.recipe.mirror)
         logits = self.observed(images)
         loss = moments_loss(self.observed.moments, self.observed.remembered)
         if self.intra is None:

@@ -54,12 +54,13 @@ def distillation(outputs: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(outputs, labels) + SHARE * TEMPERATURE**2 * soft
 
 
-def crops(images: Tensor, least: float, generator: torch.Generator) -> Tensor:
+def crops(images: Tensor, least: float, generator: torch.Generator, mirror: bool = True) -> Tensor:
     """IntraQ's local object reinforcement: of each image a random part, at full size, perhaps mirrored.
 
     Args:
         images: (N, C, H, W).
         least: the least share of the area; the greatest is 1.
+        mirror: whether half of them are mirrored, left to right.
     """
     n = len(images)
 
@@ -70,7 +71,7 @@ def crops(images: Tensor, least: float, generator: torch.Generator) -> Tensor:
     ratio = torch.exp(uniform(math.log(_NARROWEST), math.log(_WIDEST)))
     width, height = ((area * r).sqrt().clamp(max=1) for r in (ratio, 1 / ratio))
     x, y = ((1 - size) * uniform(-1.0, 1.0) for size in (width, height))
-    mirrored = torch.where(uniform(0.0, 1.0) < 0.5, -1.0, 1.0)
+    mirrored = torch.where(uniform(0.0, 1.0) < 0.5 * mirror, -1.0, 1.0)
     zero = torch.zeros_like(x)
     rows = torch.stack([width * mirrored, zero, x, zero, height, y], 1).reshape(n, 2, 3)
     grid = functional.affine_grid(rows, list(images.shape), align_corners=False)

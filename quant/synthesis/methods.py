@@ -21,6 +21,8 @@ from .losses import crops, distillation
 from .statistics import Observed
 
 _EPOCHS, _BATCH, _RATE = 20, 32, 2e-4
+# The least share of an image that a crop of it shows.
+_LEAST_AREA = 0.5
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -32,7 +34,7 @@ def bns(network: fx.GraphModule, request: Request) -> nn.Module:
     Raises:
         InputError: a network without batch norms, or inputs that are no images.
     """
-    return fine_tuned(network, request, "bns", lambda o, r: synthesized(o, r, None))
+    return fine_tuned(network, request, "bns", lambda o, r: synthesized(o, r, None), cropped)
 
 
 def intraq(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -48,7 +50,7 @@ def intraq(network: fx.GraphModule, request: Request) -> nn.Module:
         classes = _classes(observed, request)
         return synthesized(observed, request, images.margins(classes))
 
-    return fine_tuned(network, request, "intraq", made)
+    return fine_tuned(network, request, "intraq", made, cropped)
 
 
 def fdda(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -82,9 +84,12 @@ def fine_tuned(
     request: Request,
     name: str,
     made: Callable[[Observed, Request], tuple[Tensor, Tensor]],
+    augment: training.Augment | None = None,
 ) -> nn.Module:
     """The network, calibrated and trained on images that ``made`` gives; batch norms stay as they are.
 
+    Args:
+        augment: changes each batch of them anew.
     Raises:
         InputError: other bits than the method ``name`` takes, inputs that are no images, or layers without
             a quantized form.
@@ -115,8 +120,13 @@ def fine_tuned(
         optimizer="adam", schedule="cosine",
     )  # fmt: skip
     hooks = training.Hooks(loss=loss, epoch=lambda net, _: _freeze_norms(net))
-    training.train(model, data, labels, recipe, request.checkpoint, None, request.console, hooks)
+    training.train(model, data, labels, recipe, request.checkpoint, augment, request.console, hooks)
     return finished(model.eval())
+
+
+def cropped(batch: Tensor, random: torch.Generator) -> Tensor:
+    """Other parts of the images at each step, as IntraQ's authors train (their main_direct.py)."""
+    return crops(batch, _LEAST_AREA, random)
 
 
 def _freeze_norms(network: nn.Module) -> None:
@@ -144,4 +154,4 @@ def one_each(request: Request, count: int) -> tuple[Tensor, Tensor]:
     first = torch.stack([(request.labels == c).nonzero()[0, 0] for c in classes])
     index = first.repeat(-(-count // len(first)))[:count]
     random = torch.Generator().manual_seed(request.seed)
-    return crops(request.images[index], 0.5, random), request.labels[index]
+    return crops(request.images[index], _LEAST_AREA, random), request.labels[index]
