@@ -17,7 +17,8 @@ from ..hw.folding import fold
 from ..hw.layers import layers
 from ..hw.resources import Resources
 from ..quant.methods import method
-from ..quant.mixed import WIDTHS, Allocation, allocate
+from ..quant.mixed import WIDTHS, Allocation, Search
+from ..quant.mixed_search import Once
 from ..quant.request import Request
 from .fitting import KINDS
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _ROOM = 10**7
 # Frames that errors are measured on.
 _MEASURED = 256
+# Frames whose classes are compared.
+_DECIDED = 1024
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,30 @@ def mixed_precision(
 
     Args:
         network: in the form of ``gatewright.quant.network``.
-        request: its first 256 images are what errors are measured on.
+        request: its first 256 images are what errors are measured on. With labels the network tells classes,
+            and those of 1,024 images have a say in the last choice.
         name: of the method that calibrates; give what is chosen to any method that takes ``layer_bits``.
     Raises:
         BoardError: the board has no FPGA.
         InputError: an unknown resource, or a method that has one width for all layers.
         FitError: no choice of bits keeps the budget, or no folding the interval.
+    """
+    return search(network, request, budget, name, widths, say).within(budget.limits)
+
+
+def search(
+    network: fx.GraphModule,
+    request: Request,
+    budget: Budget,
+    name: str = "mse",
+    widths: tuple[int, ...] = WIDTHS,
+    say: Callable[[str], None] = lambda text: None,
+    once: Once = lambda name, measure: measure(),
+) -> Search:
+    """As ``mixed_precision``, for any number of limits: ``search(...).within({"lut": 9000})``.
+
+    Args:
+        once: as of ``Search``.
     """
     board = budget.board if isinstance(budget.board, Board) else load_board(budget.board)
     if board.part is None:
@@ -75,14 +96,16 @@ def mixed_precision(
         raise InputError(
             f"quantize: a budget must be of {', '.join(KINDS)}, not {unknown[0]!r}."
             if unknown
-            else "quantize: a budget must limit something. Give --budget-lut N."
+            else "quantize: a budget must limit something. Give lut, say."
         )
     way = method(name)
     if not way.layer_bits:
         raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
     part = replace(request, images=request.images[:_MEASURED], labels=None)
+    # As in the unit-wise methods, labels say that there are classes.
+    decided = None if request.labels is None else request.images[:_DECIDED]
     price = pricing(replace(budget, board=board), part.images[:1])
-    return allocate(network, part, way.load(), price, budget.limits, widths, say)
+    return Search(network, part, way.load(), price, widths, say, decided, once)
 
 
 def pricing(budget: Budget, example: torch.Tensor) -> Callable[[nn.Module], list[dict[str, float]]]:

@@ -9,6 +9,8 @@ a value on the edge between two codes can fall to either side.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import brevitas.nn as qnn
 import torch
@@ -206,3 +208,20 @@ class ExactMean(nn.Module):
             return x.mean(self.dims, self.keepdim)
         count = math.prod(x.shape[d] for d in self.dims)
         return x.double().sum(self.dims, self.keepdim).to(x.dtype) / count
+
+
+@contextmanager
+def ordinary_sums(network: nn.Module) -> Iterator[None]:
+    """Within it the network's layers sum as float32 comes, some four times as fast.
+
+    For measurements of errors alone: a value on the edge between two codes may fall to either side.
+    """
+    exact = (_Exact, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean)
+    changed = [m for m in network.modules() if isinstance(m, exact) and not m.training]
+    for module in changed:
+        module.training = True
+    try:
+        yield
+    finally:
+        for module in changed:
+            module.training = False
