@@ -1,7 +1,7 @@
 """Plain batch-norm statistics, IntraQ and FDDA beside each other, on digits of 8x8 pixels and on CIFAR-10.
 
     python benchmarks/synthesis_accuracy.py --work DIR [--data DIR] [--bits N...] [--seeds N...]
-        [--variants NAME...]
+        [--variants NAME...] [--images N ...]
 
 Without ``--data`` a small network on scikit-learn's digits, trained in seconds; with it the ResNet-8 of
 benchmarks/accuracy.py on the slice of CIFAR-10 in that folder, whose float weights are taken from the work
@@ -38,6 +38,14 @@ from gatewright.quant.training import accuracy
 SEEN, STEPS = 1400, 300
 # Real images that calibration takes.
 CALIBRATION = 1000
+_SETTINGS = {
+    "images": (Recipe.images, "made by each method"),
+    "batch": (Recipe.batch, "of them at a time"),
+    "iterations": (Recipe.iterations, "of a batch"),
+    "rate": (Recipe.rate, "of its first steps"),
+    "warmup": (generator.Recipe.warmup, "steps of FDDA's generator before its images are kept"),
+    "epochs": (20, "of fine-tuning"),
+}
 _EVERY, _SOFT, _HARD = Margins(0.95, 0.05, 0.8), Margins(0.95, 0.0, 2.0), Margins(1.0, 0.0, 2.0)
 
 
@@ -152,8 +160,8 @@ def made(case: Case, name: str, seed: int, options: argparse.Namespace) -> tuple
         data = tuple(torch.cat(pair) for pair in zip(real, found, strict=True))
     else:
         recipe = Recipe(
-            options.images, options.batch, options.iterations, crop_chance=variant.crop_chance,
-            mirror=variant.mirror, seed=seed,
+            options.images, options.batch, options.iterations, options.rate,
+            crop_chance=variant.crop_chance, mirror=variant.mirror, seed=seed,
         )  # fmt: skip
         data = synthesize(observed, tuple(case.images.shape[1:]), span, recipe, variant.intra)
     torch.save(list(data), file)
@@ -214,7 +222,7 @@ def _key(case: Case, name: str, bits: int, seed: int) -> str:
 
 def _settings(options: argparse.Namespace, case: Case, results: Results) -> None:
     """Keep the settings beside what was made with them; refuse others."""
-    given = {k: getattr(options, k) for k in ("images", "batch", "iterations", "warmup", "epochs")}
+    given = {k: getattr(options, k) for k in _SETTINGS}
     kept = results.once(f"{case.name} settings", lambda: given)
     if kept != given:
         raise InputError(
@@ -230,9 +238,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 3, 2])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["bns", "intraq", "fdda"])
-    for name, value in (("images", 512), ("batch", 128), ("iterations", 300), ("warmup", 1000)):
-        parser.add_argument(f"--{name}", type=int, default=value, help="of synthesis")
-    parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
+    for name, (value, help_) in _SETTINGS.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=help_)
     return parser.parse_args(arguments)
 
 

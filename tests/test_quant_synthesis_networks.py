@@ -100,6 +100,20 @@ def test_methods_end_in_equal_integers(name, monkeypatch):
     np.testing.assert_array_equal(run(graph, x[1400:].numpy()).astype(np.float32), expected)
 
 
+def test_crops_do_not_lower_the_rate(monkeypatch):
+    """The schedule hears of whole images' losses alone, in which there is something to compare."""
+    heard, cropped = [], []
+    plateau, crops = torch.optim.lr_scheduler.ReduceLROnPlateau, images.crops
+    monkeypatch.setattr(plateau, "step", lambda self, loss: heard.append(loss))
+    monkeypatch.setattr(images, "crops", lambda x, *more: cropped.append(len(heard)) or crops(x, *more))
+    recipe = images.Recipe(16, 16, 40)
+    synthesize(Observed(classifier()), (1, 8, 8), (0.0, 1.0), recipe, Margins(0.95, 0.05, 0.8))
+    assert 8 < len(cropped) < 32
+    assert len(heard) == 40 - len(cropped)
+    synthesize(Observed(classifier()), (1, 8, 8), (0.0, 1.0), recipe, None)
+    assert len(heard) == 80 - len(cropped)
+
+
 @pytest.mark.parametrize(("name", "cropped"), [("bns", True), ("intraq", True), ("fdda", False)])
 def test_what_fine_tuning_sees(name, cropped, monkeypatch):
     """Other crops of made images at each step; FDDA's images as they are, its real ones being crops."""

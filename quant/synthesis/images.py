@@ -24,7 +24,7 @@ class Recipe:
         images: in all.
         batch: at a time; later batches keep their distance from what earlier ones have made of a class.
         iterations: steps of Adam for a batch.
-        rate: its first learning rate, lowered to 1e-4 where the loss stays.
+        rate: its first learning rate, lowered to 1e-4 where the loss of whole images stays.
         least_area: of crops (IntraQ's eta).
         crop_chance: that a step works on crops.
         mirror: whether half of the crops are mirrored.
@@ -153,20 +153,26 @@ class _Batch:
             optimizer, min_lr=_LEAST_RATE, patience=_PATIENCE
         )
         for _ in range(self.recipe.iterations):
-            loss = self._loss()
+            cropped = self._crops()
+            loss = self._loss(cropped)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             with torch.no_grad():
                 self.raw.clamp_(-_BOUND, _BOUND)
-            schedule.step(loss.item())
+            # A lucky crop's loss, on a scale of its own, would stay the best and end the descent early.
+            if not cropped:
+                schedule.step(loss.item())
 
-    def _loss(self) -> Tensor:
+    def _crops(self) -> bool:
+        """Whether the next step works on crops."""
+        if self.intra is None:
+            return False
+        return float(torch.rand((), generator=self.generator)) < self.recipe.crop_chance
+
+    def _loss(self, cropped: bool) -> Tensor:
         images = self.middle + self.quarter * self.raw
-        if (
-            self.intra is not None
-            and float(torch.rand((), generator=self.generator)) < self.recipe.crop_chance
-        ):
+        if cropped:
             images = crops(images, self.recipe.least_area, self.generator, self.recipe.mirror)
         logits = self.observed(images)
         loss = moments_loss(self.observed.moments, self.observed.remembered)
