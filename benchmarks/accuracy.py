@@ -1,13 +1,13 @@
 """Accuracy of each quantization method at few bits, on MNIST and a slice of CIFAR-10.
 
     python benchmarks/accuracy.py --data DIR --work DIR [--cases NAME...] [--methods NAME...]
-        [--widths W4A4...] [--epochs N] [--write docs/accuracy.md]
+        [--widths W4A4...] [--epochs N] [--write docs/quant-methods.md]
 
-DIR is a folder with ``mnist/`` and ``cifar10/`` as docs/accuracy.md says. Each float network is trained once,
-each figure measured once and kept in the work folder: a run that was stopped goes on where it was. Of each
-quantized network the integer graph is made too, and must give the module's own outputs on the first test
-images. ``--epochs`` shortens or lengthens what the training methods do; a network's methods must all have
-the same, and the page says how many there were.
+DIR is a folder with ``mnist/`` (MNIST's idx files, gzipped) and ``cifar10/`` (``train_20k.npz`` and
+``test_1k.npz``). Each float network is trained once, each figure measured once and kept in the work folder: a
+run that was stopped goes on where it was. Of each quantized network the integer graph is made too, and must
+give the module's own outputs on the first test images. ``--epochs`` shortens or lengthens what the training
+methods do; a network's methods must all have the same, and the page says how many there were.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from rich.console import Console
 import gatewright
 from accuracy_baselines import BASELINES
 from accuracy_networks import CASES, Case
-from accuracy_page import page
+from accuracy_page import section
 from adder_table import Results
 from gatewright.driver.quantize import proved
 from gatewright.quant.adder_training import train
@@ -28,6 +28,7 @@ from gatewright.quant.methods import METHODS, Method
 from gatewright.quant.network import of_module
 from gatewright.quant.request import Request
 from gatewright.quant.training import accuracy
+from marked import replace
 
 WIDTHS = {f"W{w}A{a}": (w, a) for w, a in ((8, 8), (4, 8), (4, 4), (3, 3), (2, 2), (1, 1))}
 # Calibration needs few images; training takes all.
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     for name in options.cases:
         _case(name, CASES[name], options, results, console)
     if options.write:
-        options.write.write_text(page(results.values, WIDTHS))
+        replace(options.write, "accuracy.py", section(results.values, WIDTHS))
         console.print(f"written: {options.write}")
     return 0
 
@@ -64,7 +65,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--methods", nargs="*", choices=names, default=names)
     parser.add_argument("--widths", nargs="*", choices=WIDTHS, default=list(WIDTHS), help="W4A4 and so on")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the methods that train")
-    parser.add_argument("--write", type=Path, help="docs page to write")
+    parser.add_argument(
+        "--write", type=Path, help="page with the comments <!-- accuracy.py --> and <!-- end -->"
+    )
     return parser.parse_args(arguments)
 
 

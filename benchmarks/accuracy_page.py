@@ -1,4 +1,4 @@
-"""The page of ``accuracy.py``."""
+"""What ``accuracy.py`` writes into a page."""
 
 from collections.abc import Collection
 
@@ -7,17 +7,18 @@ from accuracy_networks import CASES
 from adder_table import paragraph
 from gatewright.quant.methods import METHODS
 
+# What the papers lead one to expect: the first method above the second at these widths.
+EXPECTED = (
+    ("unitwise", "layerwise", ("W4A4", "W3A3")),
+    ("n2uq", "lsq", ("W3A3", "W2A2")),
+    ("fda-bnn", "ste-bnn", ("W1A1",)),
+    ("adam-bnn", "ste-bnn", ("W1A1",)),
+)
 
-def page(values: dict, widths: Collection[str]) -> str:
-    """The page's Markdown from the results of the work folder; what was not measured stays blank."""
+
+def section(values: dict, widths: Collection[str]) -> str:
+    """The page's measured part from the results of the work folder; what was not measured stays blank."""
     lines = [
-        "# Accuracy of the quantization methods",
-        "",
-        paragraph(
-            "Written by `python benchmarks/accuracy.py --data DIR --work DIR --write docs/accuracy.md`; do "
-            "not edit it by hand. What each method is and when to take it: [quantize.md](quantize.md)."
-        ),
-        "",
         paragraph(
             "Percent of test images right; WxAy are bits of weights and activations of all layers but the "
             "first and the last, which have 8. Both networks of CIFAR-10 train on a slice of 20,000 images "
@@ -28,14 +29,28 @@ def page(values: dict, widths: Collection[str]) -> str:
             "16 test images."
         ),
     ]
-    for name, case in CASES.items():
-        if f"{name} float" in values:
-            lines += ["", *_table(name, case.title, values, widths)]
-    return "\n".join([*lines, ""])
+    found = [name for name in CASES if f"{name} float" in values]
+    for name in found:
+        lines += ["", *_table(name, CASES[name].title, values, widths)]
+    return "\n".join([*lines, "", *_expected(found, values), ""])
+
+
+def _expected(names: list[str], values: dict) -> list[str]:
+    """Differences in points where both were measured."""
+    lines = ["### The first above the second?", ""]
+    lines += ["| | " + " | ".join(CASES[n].title for n in names) + " |", "|---|" + "---:|" * len(names)]
+    for better, other, widths in EXPECTED:
+        for width in widths:
+            cells = []
+            for name in names:
+                pair = [values.get(f"{name} {method} {width}") for method in (better, other)]
+                cells.append("" if None in pair else f"{pair[0] - pair[1]:+.2f}")
+            lines.append(f"| {better} over {other}, {width} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _table(name: str, title: str, values: dict, widths: Collection[str]) -> list[str]:
-    lines = [f"## {title}", "", f"Float: {values[f'{name} float']:.2f} %{_effort(values, name)}", ""]
+    lines = [f"### {title}", "", f"Float: {values[f'{name} float']:.2f} %{_effort(values, name)}", ""]
     lines += ["| | " + " | ".join(widths) + " |", "|---|" + "---:|" * len(widths)]
     for method in (*BASELINES, *METHODS):
         cells = [values.get(f"{name} {method} {width}") for width in widths]
