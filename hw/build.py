@@ -17,7 +17,7 @@ from .units.fork import FORK
 from .units.width_converter import WIDTH_CONVERTER
 
 # FIFOs up to this depth stay in registers or LUT RAM; deeper ones may take a block RAM.
-_SHALLOW = 32
+SHALLOW = 32
 _LEAST = 2
 
 
@@ -158,5 +158,5 @@ def converters(stream: Stream, lanes: int, name: str) -> list[Instance]:
 
 def fifo(stream: Stream, name: str, depth: int) -> Instance:
     """A FIFO of ``depth`` entries on ``stream``."""
-    params = {"BITS": stream.bits, "DEPTH": depth, "RAM_STYLE": 2 if depth <= _SHALLOW else 0}
+    params = {"BITS": stream.bits, "DEPTH": depth, "RAM_STYLE": 2 if depth <= SHALLOW else 0}
     return Instance(FIFO, name, params, stream.beats, stream, stream)

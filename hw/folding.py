@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from ..boards.schema import Board
 from ..errors import FitError
-from .build import assemble, converters
+from .build import SHALLOW, assemble, converters
 from .design import Design, Resources, Stream
 from .lower import FPGA
 from .rules.rule import Fold, Layer
 from .sharing import share_roms
+from .units.fifo import FIFO
 
 DSP_BLOCKS = "dsp"
 MULTIPLIERS = ("lut", DSP_BLOCKS)
@@ -138,6 +139,7 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
     prices = {k: 1 / getattr(room, k) if getattr(room, k) else 1e3 for k in kinds}
     prices["ff"] *= 0.25  # flip-flops come with the LUTs and never run out first
     prices["lut"] *= _LUT_PREMIUM
+    found, held = None, ""
     for _ in range(_ROUNDS):
         folds = _select(chain, choices, interval, prices, board.part.family)
         # Deep FIFOs take time to work out, so a folding that is too large without them stays without.
@@ -149,9 +151,12 @@ def _fit(name, chain, choices, interval, board: Board, overhead: Resources, shar
                 break
         else:
             return design
+        waiting = _waiting_map(design) if buffered else ""
+        if waiting or not held:
+            found, held = (design, board, need, room, over, interval), waiting
         for k in over:
             prices[k] *= 2
-    raise FitError(_shortage(design, board, need, room, over, interval))
+    raise FitError(_shortage(*found, held))
 
 
 def occupied(need: Resources, family: str) -> Resources:
@@ -159,7 +164,7 @@ def occupied(need: Resources, family: str) -> Resources:
     return need + Resources(lut=_LONE_FF.get(family, 0.0) * need.ff)
 
 
-def _shortage(design, board: Board, need: Resources, room: Resources, over, interval: int) -> str:
+def _shortage(design, board: Board, need: Resources, room: Resources, over, interval: int, held: str) -> str:
     family = board.part.family
     lines = []
     for kind in over:
@@ -173,5 +178,17 @@ def _shortage(design, board: Board, need: Resources, room: Resources, over, inte
         )
     return (
         f"folding: {design.name!r} for {interval} clocks a frame needs {'; '.join(lines)}. "
-        "Ask for fewer frames per second, fewer bits, or a larger board."
+        f"{held or 'Ask for fewer frames per second, fewer bits, or a larger board.'}"
+    )
+
+
+def _waiting_map(design: Design) -> str:
+    """Of a design that fits but for its FIFOs: what the one says that holds most, if that is half a map."""
+    most = max((i for i in design.instances if i.unit is FIFO), key=lambda i: i.p.DEPTH * i.p.BITS)
+    if most.input.beats > 2 * most.p.DEPTH or most.p.DEPTH <= SHALLOW:
+        return ""
+    return (
+        f"A branch waits for one that must see the whole map first: {most.name} holds {most.p.DEPTH} beats "
+        f"of {most.p.BITS} bits, of {most.input.beats} a frame, and without the deep FIFOs the design would "
+        "fit. Ask for smaller images, fewer bits, or a larger board."
     )

@@ -27,16 +27,16 @@ def held_back(
     spacing = max(unit.interval for unit in readers) // count * np.arange(count)
     ready = earliest[work.cause] + work.after
     wanted = spacing + (ready - spacing).max()
-    taken = np.maximum(_latest(work.cause, wanted - work.after, len(arrivals), interval), earliest)
+    taken = np.maximum(latest(work.cause, wanted - work.after, len(arrivals), interval), earliest)
     return max(LEAST, beats_waiting(arrivals, taken, interval)), work.leaving(taken, interval)
 
 
-def _latest(cause: np.ndarray, due: np.ndarray, steps: int, interval: int) -> np.ndarray:
+def latest(cause: np.ndarray, due: np.ndarray, steps: int, interval: int) -> np.ndarray:
     """The latest clocks of ``steps`` steps, one a clock at most, where step ``cause[o]`` must come by
     ``due[o]`` and the next frame's steps, an interval later, wait for this frame's last."""
-    latest = np.full(2 * steps, due[-1] + interval)
-    latest[cause] = due
-    latest[steps + cause] = due + interval
+    clocks = np.full(2 * steps, due[-1] + interval)
+    np.minimum.at(clocks, cause, due)
+    np.minimum.at(clocks, steps + cause, due + interval)
     # What is behind the second frame's last window is free to wait for the third.
     spaced = np.arange(2 * steps)
-    return (np.minimum.accumulate((latest - spaced)[::-1])[::-1] + spaced)[:steps]
+    return (np.minimum.accumulate((clocks - spaced)[::-1])[::-1] + spaced)[:steps]

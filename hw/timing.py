@@ -12,7 +12,7 @@ from .design import Instance
 from .units.sliding_window import out_size, ring_beats
 
 LEAST = 2
-_QUICK_DEPTH, QUICK_CLOCKS, _CLOCKS = 3, 1, 3  # gw_fifo: up to this depth it takes one clock, else three
+_QUICK_DEPTH, QUICK_CLOCKS, CLOCKS = 3, 1, 3  # gw_fifo: up to this depth it takes one clock, else three
 # Entries of a deep FIFO before a join beyond the most that waits: with one, 2 of 397 random networks lose a
 # clock or two in a few frames (docs/cycle-model.md), with two none.
 _SPARE = 2
@@ -138,9 +138,31 @@ def beats_waiting(arrivals: np.ndarray, taken: np.ndarray, interval: int) -> int
     return _most(arrivals, _gone(taken, np.ones(len(arrivals), np.int64), arrivals, interval))
 
 
-def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tuple[list[int], np.ndarray]:
-    """A unit whose inputs' beats come at ``arrivals``: the entries before each input, and when results
-    leave. FIFOs are quick unless they must be deep."""
+@dataclass(frozen=True)
+class Passage:
+    """How a frame goes through a unit: for each input the ``entries`` of the FIFO before it, the clocks that
+    one takes (``waits``) and when beats are ``taken`` from it; and when results are ``leaving``."""
+
+    entries: list[int]
+    waits: list[int]
+    taken: list[np.ndarray]
+    leaving: np.ndarray
+
+
+def spared(deep: int, inputs: int) -> int:
+    """The entries of a FIFO in which at most ``deep`` beats wait before a unit of so many inputs: where
+    branches meet, pipelines that stalled have kept their bubbles and hold fewer beats."""
+    return deep + _SPARE * (inputs > 1 and deep > _QUICK_DEPTH)
+
+
+def clocks_of(deep: int) -> int:
+    """The clocks that a beat takes through a FIFO of ``deep`` entries."""
+    return QUICK_CLOCKS if deep <= _QUICK_DEPTH else CLOCKS
+
+
+def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> Passage:
+    """How a frame goes through a unit whose inputs' beats come at ``arrivals``. FIFOs are quick unless they
+    must be deep."""
     work = work_of(unit)
     waits = [QUICK_CLOCKS] * len(arrivals)
     while True:
@@ -152,19 +174,17 @@ def through(unit: Instance, arrivals: Sequence[np.ndarray], interval: int) -> tu
             max(LEAST, beats_waiting(came, taken[step], interval))
             for came, step in zip(arrivals, work.steps, strict=True)
         ]
-        slow = [QUICK_CLOCKS if d <= _QUICK_DEPTH and w == QUICK_CLOCKS else _CLOCKS
-                for d, w in zip(deep, waits, strict=True)]  # fmt: skip
+        slow = [max(clocks_of(d), w) for d, w in zip(deep, waits, strict=True)]
         if slow == waits:
-            # Where branches meet, pipelines that stalled have kept their bubbles and hold fewer beats.
-            spare = _SPARE if len(deep) > 1 else 0
-            return [d + spare * (d > _QUICK_DEPTH) for d in deep], work.leaving(taken, interval)
+            entries, own = [spared(d, len(deep)) for d in deep], [taken[step] for step in work.steps]
+            return Passage(entries, waits, own, work.leaving(taken, interval))
         waits = slow
 
 
 def _shown(window: Instance, arrivals: np.ndarray, interval: int) -> np.ndarray:
     """When each beat of all windows is in the line buffer, which beats reach at ``arrivals``."""
     needed = needed_beats(window.p)
-    written = paced(arrivals + _CLOCKS, np.arange(len(arrivals)), len(arrivals), interval)
+    written = paced(arrivals + CLOCKS, np.arange(len(arrivals)), len(arrivals), interval)
     return np.where(needed >= 0, written[needed], written[0])
 
 
@@ -188,7 +208,8 @@ def through_window(
     ready = _shown(window, arrivals, interval)
     if window.input.beats > window.output.beats:
         read = paced(ready, np.arange(len(ready)), len(ready), interval)
-        (behind,), results = through(unit, [read + window.latency], interval)
+        passed = through(unit, [read + window.latency], interval)
+        behind, results = passed.entries[0], passed.leaving
     else:
         read = paced(ready + _WINDOW_CLOCKS, work.clocks, unit.interval, interval)
         # A folded unit rests; a third entry hides the window's restart.
