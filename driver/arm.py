@@ -205,8 +205,8 @@ def _tuning(tuned: Tuned | None) -> dict | None:
 
 
 def _cycles(found: Estimate | None, processor: Processor) -> dict | None:
-    """Estimated cycles of an inference, and how long they take on the board."""
-    if found is None:
+    """Estimated cycles of an inference, and how long they take on the board; None where they are unknown."""
+    if found is None or found.cycles is None:
         return None
     return {
         "estimate": round(found.cycles),

@@ -87,7 +87,7 @@ def count_program(project: Project, name: str, frames: np.ndarray, fpga: Fpga) -
             return None
     each = (long.instructions - short.instructions) // (_LONG - _SHORT)
     found = _cycles(project, split, name, short)
-    return Counted(each, None if found is None or not found.modelled else found.cycles)
+    return Counted(each, None if found is None else found.cycles)
 
 
 def _cycles(project: Project, split: Described, name: str, run: ArmRun) -> Estimate | None:

@@ -83,7 +83,7 @@ def _fifos(fifos: list[dict]) -> str:
 def _library(content: dict) -> list[tuple[str, str]]:
     arm = content["arm"]
     counted, cycles = arm["instructions"], arm["cycles"]
-    time = "no model of its pipeline"
+    time = "unknown: no model of its pipeline"
     if cycles is not None:
         ms = figure(content["latency_us"] / 1e3)
         time = f"{ms} ms, {count(cycles)} cycles by llvm-mca's {clean(arm['model'])}"

@@ -42,11 +42,12 @@ class Estimate:
 
     Attributes:
         cycles: of the modelled blocks by llvm-mca, each as if it ran again and again; the rest at their rate.
+            None where instructions were executed and none of them is in a modelled block: unknown, not 0.
         instructions: executed in all.
         modelled: share of them in modelled blocks.
     """
 
-    cycles: float
+    cycles: float | None
     instructions: int
     modelled: float
 
@@ -80,7 +81,9 @@ def estimate_cycles(
     known = [(b, clocks) for b, clocks in zip(hot, passes, strict=True) if clocks is not None]
     seen = sum(_executed(b) for b, _ in known)
     cycles = sum(b.executions * clocks for b, clocks in known)
-    return Estimate(cycles * total / seen if seen else 0.0, total, seen / total if total else 1.0)
+    if not total:
+        return Estimate(0.0, 0, 1.0)
+    return Estimate(cycles * total / seen if seen else None, total, seen / total)
 
 
 def _hottest(blocks: Sequence[Block], wanted: float) -> list[Block]:

@@ -90,6 +90,15 @@ def test_blocks_that_the_model_lacks_take_the_rate_of_the_others(tmp_path):
     assert estimate_cycles(binary, run, cpu="cortex-a76", functions=["chain", "pairs"]).modelled > 0.98
 
 
+def test_without_a_modelled_block_cycles_are_unknown(tmp_path):
+    """Not 0: the same loop alone, which A72's model lacks and A76's has."""
+    source = PROGRAM.replace("add R3, R3, #1", ".arch_extension dotprod\n sdot v0.4s, v1.16b, v2.16b")
+    binary = assembled(source, A64, tmp_path, "-mcpu=cortex_a76")
+    run = run_arm(binary, cpu="cortex-a76", blocks=True)
+    assert estimate_cycles(binary, run, cpu="cortex-a72", functions=["pairs"]) == Estimate(None, 2002, 0.0)
+    assert estimate_cycles(binary, run, cpu="cortex-a76", functions=["pairs"]).cycles > 500
+
+
 def test_all_functions_count_unless_some_are_named(counted):
     binary, run, cpu = counted
     assert estimate_cycles(binary, run, cpu=cpu).instructions == run.instructions
