@@ -81,9 +81,9 @@ def made_clock(board: Board, wanted_mhz: float, command: str = "compile") -> flo
     Raises:
         BoardError: none that comes near.
     """
-    if not board.has_bitstream:
+    if not board.has_bitstream and board.zynq is None:
         return wanted_mhz
-    made = clock(board, wanted_mhz).achieved_mhz
+    made = board.zynq.clock_mhz(wanted_mhz) if board.zynq else clock(board, wanted_mhz).achieved_mhz
     if made < _NEAR * wanted_mhz:
         raise BoardError(
             f"{command}: {board.name} makes no clock between {made:g} and {wanted_mhz:g} MHz. "

@@ -34,12 +34,11 @@ def write_zynq(job: Job) -> None:
     """Write OUT/zynq for a board with a processing system; the RTL must lie in OUT/rtl."""
     board, folder = job.board, job.project.root / FOLDER
     entering, leaving = (words_of(s, board.zynq.port_bits) for s in (job.design.input, job.design.output))
-    clock_mhz = board.zynq.clock_mhz(job.clock_mhz)
     sources = _write_ip(job, folder / "ip", axi_top(TOP, entering, leaving, job.design_id))
     xml = component_xml(sources, entering.bytes, leaving.bytes, board.part.family)
     (folder / "ip" / "component.xml").write_text(xml)
-    (folder / "build.tcl").write_text(build_script(board, clock_mhz, entering.bytes, leaving.bytes))
-    (folder / NAME).write_text(_describe(job, clock_mhz, entering, leaving))
+    (folder / "build.tcl").write_text(build_script(board, job.clock_mhz, entering.bytes, leaving.bytes))
+    (folder / NAME).write_text(_describe(job, entering, leaving))
     (folder / "c").mkdir()
     (folder / "c" / "gatewright_design.h").write_text(_header(job, entering, leaving))
     for host in sorted((files(__package__.rpartition(".")[0]) / _HOST).iterdir(), key=lambda e: e.name):
@@ -63,7 +62,7 @@ def _write_ip(job: Job, folder: Path, top: str) -> list[str]:
     return [f"src/{path.name}" for path in sorted(source.iterdir())]
 
 
-def _describe(job: Job, clock_mhz: float, entering: Words, leaving: Words) -> str:
+def _describe(job: Job, entering: Words, leaving: Words) -> str:
     """accelerator.json: what a host must know to feed the accelerator, without the graph."""
     graph, board = job.graph, job.board
     given, taken = graph.inputs[0].type, graph.outputs[0].type
@@ -72,7 +71,7 @@ def _describe(job: Job, clock_mhz: float, entering: Words, leaving: Words) -> st
         "schema": _SCHEMA,
         "board": board.name,
         "design_id": job.design_id,
-        "clock_mhz": clock_mhz,
+        "clock_mhz": job.clock_mhz,
         "interval_clocks": job.design.interval,
         "dma_base": DMA_BASE[board.zynq.system],
         "control_base": CONTROL_BASE[board.zynq.system],

@@ -17,7 +17,8 @@ from gatewright import boards
 from gatewright.compiler.ir.graph import Graph
 from gatewright.compiler.ir.types import Int
 from gatewright.driver.compile import Options, compile_model
-from gatewright.driver.hardware import check_reachable
+from gatewright.driver.estimate import estimate_model
+from gatewright.driver.hardware import check_reachable, made_clock
 from gatewright.errors import BoardError, InputError
 from gatewright.hw.design import Stream
 from gatewright.hw.zynq.block_design import build_script
@@ -237,6 +238,30 @@ def test_words(bits, port_bits, expected):
 def test_clocks(board, wanted, made_mhz):
     """The PLL's dividers give the nearest clock that is not above the wanted one."""
     assert boards.load(board).zynq.clock_mhz(wanted) == pytest.approx(made_mhz)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_one_clock_everywhere(board, tmp_path):
+    """Estimate, report, accelerator.json and build.tcl state what the PLL makes of the clock asked for."""
+    model, asked = saved(tmp_path, image_net()), {"tul_pynq_z2": 150.0}.get(board, 200.0)
+    made = boards.load(board).zynq.clock_mhz(asked)
+    assert made < asked
+    compile_model(model, board, tmp_path / "out", Options(until="rtl", clock_mhz=asked))
+    told = [
+        json.loads((tmp_path / "out" / name).read_text()) for name in ("report.json", "zynq/accelerator.json")
+    ]
+    assert [content["clock_mhz"] for content in told] == [made, made]
+    assert estimate_model(model, board, Options(clock_mhz=asked))["clock_mhz"] == made
+    (line,) = re.findall(r"^set clock_mhz (.*)$", (tmp_path / "out/zynq/build.tcl").read_text(), re.M)
+    assert float(line) == pytest.approx(made, abs=1e-6)
+    default = boards.load(board).default_clock_mhz
+    assert boards.load(board).zynq.clock_mhz(default) == default
+
+
+def test_a_clock_far_below_the_wanted_one_is_refused():
+    """The PLL of PYNQ-Z2 has 500 and 1000 MHz, and nothing between."""
+    with pytest.raises(BoardError, match=r"^compile: tul_pynq_z2 makes no clock between 500 and 900 MHz\. "):
+        made_clock(boards.load("tul_pynq_z2"), 900)
 
 
 def test_refusals():
