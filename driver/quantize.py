@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from torch import fx, nn
 
 _CHUNK = 64
-# A module's floats may differ from the graph's in their last bits alone.
-_TOLERANCE = 1e-3
+# A module's floats may differ from the graph's in their last bits alone: in a share of a step, and in what
+# float32 rounds off scaled integers and what is added to them.
+_TOLERANCE, _ROUNDING = 1e-3, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,12 @@ def quantize(
         name: of the graph; by default the file's.
         say: is told each step.
         more: teacher (a module or a file), epochs, seed, checkpoint, options, layer_bits and console of
-            ``gatewright.quant.request.Request``.
+            ``gatewright.quant.request.Request``; or, instead of layer_bits, budget: a
+            ``gatewright.driver.mixed.Budget`` that the bits of layers are chosen within.
     Raises:
         InputError: files, arrays, bits or options that cannot be used.
         GraphError: a network that cannot become integers, or that does not equal them.
+        FitError: no choice of bits keeps the budget, or no folding its interval.
     """
     say, start = say or (lambda text: None), time.monotonic()
     given = Frames(*check_images(images, labels, "images"))
@@ -100,10 +103,26 @@ def quantize(
     network, origin = source_network(model, given.images)
     for frames, what in ((given, "images"), (tested, "test images")):
         check_classes(network, given.images, frames.labels, what)
-    more |= {"teacher": load_teacher(more.get("teacher"), given.images)}
-    request = Request(*bits, given.images, given.labels, **more)
+    request = _request(network, way, bits, given, more, say)
     say(f"quantizing by {method}, {bits[0]} bits of weights and {bits[1]} of activations")
     return _finished(way, network, request, tested, origin | {"name": name or origin["name"]}, start, say)
+
+
+def _request(network: fx.GraphModule, way: Method, bits: tuple[int, int], given: Frames, more: Mapping,
+             say: Callable[[str], None]) -> Request:  # fmt: skip
+    """What the method is asked for; where there is a budget, with the bits that are chosen within it."""
+    asked = {name: value for name, value in more.items() if name != "budget"}
+    asked["teacher"] = load_teacher(more.get("teacher"), given.images)
+    request, budget = Request(*bits, given.images, given.labels, **asked), more.get("budget")
+    if budget is None:
+        return request
+    if request.layer_bits:
+        raise InputError("quantize: bits of layers must be given or come from a budget, not both.")
+    from .mixed import mixed_precision
+
+    best = mixed_precision(network, request, budget, way.name, say=say).best
+    say("chosen within the budget: " + ", ".join(f"{best.cost[k]:.0f} {k.upper()}" for k in budget.limits))
+    return replace(request, layer_bits=best.layer_bits)
 
 
 def _finished(way: Method, network: fx.GraphModule, request: Request, tested: Frames, origin: dict,
@@ -158,8 +177,9 @@ def proved(graph: Graph, module: nn.Module, images: torch.Tensor) -> np.ndarray:
             floats = decoding.apply(integers)
             theirs = module(chunk)
             theirs = getattr(theirs, "value", theirs).double().numpy()
-            step = np.broadcast_to(decoding.scale.reshape(along), floats.shape)
-            differs = np.abs(theirs - floats) > step * _TOLERANCE + np.abs(floats) * 1e-6
+            step, offset = (v.reshape(along) for v in (decoding.scale, decoding.offset))
+            terms = np.abs(floats - offset) + np.abs(offset)
+            differs = np.abs(theirs - floats) > np.abs(step) * _TOLERANCE + terms * _ROUNDING
             wrong += int(differs.reshape(len(chunk), -1).any(1).sum())
             found.append(floats)
     if wrong:

@@ -110,6 +110,8 @@ def _by_channel(squares: Tensor) -> Tensor:
 def _drawn_loss(result: Tensor, classes: bool, generator: torch.Generator) -> Tensor:
     if not classes:
         return (result * torch.randn(result.shape, generator=generator)).sum()
+    # Classes may stand along an image of one pixel.
+    result = result.flatten(1)
     drawn = torch.multinomial(result.detach().softmax(1), 1, generator=generator)
     return -result.log_softmax(1).gather(1, drawn).sum()
 

@@ -66,6 +66,17 @@ def test_labels_of_what_is_no_classifier():
 def test_classes_may_stand_along_an_image_of_one_pixel():
     """Training methods take their labels too."""
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Conv2d(4, 10, 1))
-    found = gatewright.quantize(net, "lsq", (4, 4), frames(64, SHAPE), torch.arange(64) % 10, epochs=1)
-    assert found.report["graph"]["output"]["shape"] == [10, 1, 1]
-    assert found.report["accuracy"] is not None
+    for method in ("lsq", "unitwise"):
+        found = gatewright.quantize(net, method, (4, 4), frames(64, SHAPE), torch.arange(64) % 10, epochs=1)
+        assert found.report["graph"]["output"]["shape"] == [10, 1, 1]
+        assert found.report["accuracy"] is not None
+
+
+def test_sums_that_a_bias_cancels_are_equal():
+    """What float32 rounds off a large bias is more than a thousandth of a small step, and no difference."""
+    net = nn.Sequential(nn.Conv2d(1, 3, 1))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([1.0, 0.9, 1.1]).reshape(3, 1, 1, 1))
+        net[0].bias.fill_(-1.0)
+    found = gatewright.quantize(net, "minmax", (8, 8), 1 + 1e-3 * frames(64, SHAPE))
+    assert found.report["equal_frames"] == 64
