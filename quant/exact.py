@@ -180,6 +180,18 @@ class ExactAvgPool2d(nn.AvgPool2d):
         return total.to(x.dtype) / count.to(x.dtype)
 
 
+class ExactAvgPool1d(nn.AvgPool1d):
+    """``AvgPool1d`` in the same way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, L) of short scales."""
+        if self.training or torch.onnx.is_in_onnx_export():
+            return super().forward(x)
+        window = ((1, *self.kernel_size), (1, *self.stride), (0, *self.padding))
+        image = ExactAvgPool2d(*window, self.ceil_mode, self.count_include_pad).eval()
+        return image(x[:, :, None])[:, :, 0]
+
+
 class ExactGlobalAvgPool2d(nn.Module):
     """The mean of each channel (N, C, H, W) -> (N, C, 1, 1), its sum exact."""
 

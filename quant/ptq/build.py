@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..exact import exact_layer, out_axis, quantizer, weight_limits
+from ..function_table import TabledFunction
 from .observe import Steps
 from .plan import LayerPlan, Plan
 from .prepare import set_module
@@ -92,12 +93,21 @@ def build(plan: Plan, steps: Mapping[str, Steps], weights: Mapping[str, Weights]
             given = torch.tensor(steps[planned.site].scale) if planned.whole else None
             twin = exact_layer(layer, w.values, w.scale, planned.bits, w.bias, given)
             set_module(network, node.target, twin)
+        if node.name in plan.curves:
+            site = plan.sites[plan.curves[node.name]]
+            table = _tabled(network.get_submodule(node.target), steps[site.node], site.bits)
+            set_module(network, node.target, table)
         if node.name in plan.sites:
             found = steps[node.name]
             insert(network, node, quantizer(found.scale, plan.sites[node.name].bits, found.signed))
     network.graph.lint()
     network.recompile()
     return network.eval()
+
+
+def _tabled(function: nn.Module, step: Steps, bits: int) -> TabledFunction:
+    low = -(2 ** (bits - 1)) if step.signed else 0
+    return TabledFunction(function, step.scale, low, low + 2**bits - 1).eval()
 
 
 def insert(network: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:

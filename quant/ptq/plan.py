@@ -16,8 +16,9 @@ import torch
 from torch import fx, nn
 
 from ...errors import InputError
-from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean
+from ..exact import LAYERS, ExactAvgPool1d, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean
 from ..frozen_norm import FrozenNorm
+from ..function_table import CURVES, ExactSoftmax
 from ..network.constant import Constant
 from .prepare import layer_nodes, module_of
 
@@ -28,7 +29,7 @@ _MOVES = (nn.MaxPool1d, nn.MaxPool2d, nn.ZeroPad1d, nn.ZeroPad2d, nn.Upsample, n
 _MOVING = {torch.flatten, torch.reshape, torch.permute, torch.transpose}
 # Steps of a float chain: elementwise, monotone, absorbed by the thresholds behind them.
 _STEPS = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, FrozenNorm, Constant)
-_MEANS = (ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
+_MEANS = (ExactAvgPool1d, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean)
 _SUMS, _PRODUCTS = {operator.add, operator.sub}, {operator.mul}
 
 
@@ -68,11 +69,12 @@ class LayerPlan:
 
 @dataclass
 class Plan:
-    """A prepared network with its sites and layers by name."""
+    """A prepared network with its sites and layers by name; ``curves`` are the sites that functions read."""
 
     network: fx.GraphModule
     sites: dict[str, Site]
     layers: dict[str, LayerPlan]
+    curves: dict[str, str]
 
 
 def plan(
@@ -112,7 +114,7 @@ def plan(
         site.layers.append(name)
     if entry in planner.sites:
         planner.sites[entry].bits = max(first_last, planner.sites[entry].bits)
-    return Plan(network, planner.sites, layers)
+    return Plan(network, planner.sites, layers, planner.curves)
 
 
 class _Planner:
@@ -122,6 +124,7 @@ class _Planner:
         self.network = network
         self.sites: dict[str, Site] = {}
         self.read_by: dict[str, str] = {}
+        self.curves: dict[str, str] = {}
         self.outputs: set[str] = set()
 
     def visit(self, node: fx.Node) -> None:
@@ -147,12 +150,16 @@ class _Planner:
                 self._site(source)
         elif node.target in _SUMS:
             self._join([self._site(source) for source in inputs])
-        elif node.op == "call_module":
+        elif self._is(node, CURVES):
+            self.curves[node.name] = self._site(inputs[0]).node
+        elif self._is(node, (ExactSoftmax,)):
             self._site(inputs[0])
         else:
+            layer = module_of(self.network, node, nn.Module)
+            name = getattr(node.target, "__name__", node.target) if layer is None else type(layer).__name__
             raise InputError(
                 f"quantize: node {node.name!r} must be a layer or a function that quantization takes, not "
-                f"{getattr(node.target, '__name__', node.target)}."
+                f"{name}."
             )
 
     def origin(self, node: fx.Node) -> fx.Node:

@@ -10,10 +10,12 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from ...errors import InputError
-from ..exact import LAYERS, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean, out_axis
+from ..exact import LAYERS, ExactAvgPool1d, ExactAvgPool2d, ExactGlobalAvgPool2d, ExactMean, out_axis
 from ..frozen_norm import FrozenNorm
+from ..function_table import ExactSoftmax
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 _EQUALIZE_ROUNDS = 20
 
 
@@ -31,7 +33,7 @@ def prepare(network: fx.GraphModule, example: Tensor, equalize: bool = False) ->
         network = equalized(network, example)
     with torch.no_grad():
         ShapeProp(network).propagate(example[:2])
-    _exact_pools(network)
+    _exact_sums(network)
     for node in layer_nodes(network):
         layer = network.get_submodule(node.target)
         if getattr(layer, "padding_mode", "zeros") != "zeros":
@@ -98,13 +100,16 @@ def equalized(network: fx.GraphModule, example: Tensor) -> fx.GraphModule:
         return EqualizeGraph(iterations=_EQUALIZE_ROUNDS).apply(network)
 
 
-def _exact_pools(network: fx.GraphModule) -> None:
-    """Averages whose floats do not depend on the order of their sums."""
+def _exact_sums(network: fx.GraphModule) -> None:
+    """Averages and softmaxes whose floats do not depend on the order of their sums."""
     for node in list(network.graph.nodes):
         if node.target is torch.mean:
             _replace_mean(network, node)
             continue
-        pool = module_of(network, node, (nn.AvgPool2d, nn.AdaptiveAvgPool2d))
+        softmax = module_of(network, node, nn.Softmax)
+        if softmax is not None:
+            set_module(network, node.target, ExactSoftmax(softmax.dim))
+        pool = module_of(network, node, _AVERAGES)
         if pool is not None:
             shapes = (node.args[0].meta["tensor_meta"].shape[2:], node.meta["tensor_meta"].shape[2:])
             set_module(network, node.target, _exact_pool(node, pool, *map(tuple, shapes)))
@@ -122,19 +127,20 @@ def _replace_mean(network: fx.GraphModule, node: fx.Node) -> None:
 
 
 def _exact_pool(node: fx.Node, pool: nn.Module, before: tuple, after: tuple) -> nn.Module:
-    if isinstance(pool, nn.AvgPool2d):
-        if pool.divisor_override:
+    kind = ExactAvgPool1d if len(before) == 1 else ExactAvgPool2d
+    if isinstance(pool, nn.AvgPool1d | nn.AvgPool2d):
+        if getattr(pool, "divisor_override", None):
             raise InputError(f"quantize: pool {node.target!r} must divide by its window, not by a number.")
         window = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, pool.count_include_pad)
-        return ExactAvgPool2d(*window).eval()
-    if after == (1, 1):
-        return ExactGlobalAvgPool2d().eval()
+        return kind(*window).eval()
+    if set(after) == {1}:
+        return (ExactMean((2,), True) if len(before) == 1 else ExactGlobalAvgPool2d()).eval()
     if any(b % a for a, b in zip(after, before, strict=True)):
         raise InputError(
             f"quantize: pool {node.target!r} must have windows of one size, not {before} to {after}. Choose "
             "an output size that divides the input's."
         )
-    return ExactAvgPool2d(tuple(b // a for a, b in zip(after, before, strict=True))).eval()
+    return kind(tuple(b // a for a, b in zip(after, before, strict=True))).eval()
 
 
 def set_module(network: fx.GraphModule, target: str, module: nn.Module) -> None:
