@@ -33,7 +33,7 @@ from gatewright.quant.synthesis import generator, methods
 from gatewright.quant.synthesis.images import Margins, Recipe, synthesize
 from gatewright.quant.synthesis.losses import crops, moments_loss
 from gatewright.quant.synthesis.statistics import Observed
-from gatewright.quant.training import accuracy
+from gatewright.quant.training import accuracy, predictions
 
 SEEN, STEPS = 1400, 300
 # Real images that calibration takes.
@@ -196,6 +196,13 @@ def fit(case: Case, images: Tensor) -> float:
         return moments_loss(observed.moments, observed.remembered).item()
 
 
+def kept(case: Case, changed: Callable[[Tensor], Tensor]) -> float:
+    """Percent of real images that the network takes for the same class when they are changed."""
+    images = case.images[:512]
+    before, after = predictions(case.network, images), predictions(case.network, changed(images))
+    return round(100 * float((before == after).double().mean()), 1)
+
+
 def table(case: Case, results: Results, options: argparse.Namespace) -> str:
     """Markdown: a row for each width and seed and one for their mean, a column for each variant."""
     titles = [VARIANTS[name].title for name in options.variants]
@@ -253,6 +260,11 @@ def main(arguments: list[str]) -> int:
     _settings(options, case, results)
     results.once(f"{case.name} float", lambda: case.percent(case.network))
     results.once(f"{case.name} fit, real images", lambda: fit(case, case.images[: options.images]))
+    for what, changed in (
+        ("mirrored", lambda x: x.flip(3)),
+        ("cropped", lambda x: crops(x, 0.5, torch.Generator().manual_seed(1), mirror=False)),
+    ):
+        results.once(f"{case.name} class kept, {what}", lambda c=changed: kept(case, c))
     _measure(case, results, options)
     console.print(table(case, results, options), markup=False, soft_wrap=True)
     return 0
