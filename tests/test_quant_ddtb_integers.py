@@ -97,6 +97,23 @@ def test_deployed_dynamic_quantizer_is_whole_numbers():
     assert (worth - trained).abs().mean() < 0.1 * integer.steps[index].mean()
 
 
+def test_a_carrier_behind_a_relu_has_no_negative_half():
+    """A bit less, and the same numbers."""
+    quant = BoundsQuant(3, 5)
+    x = drawn(4, 5, 6, 6, seed=12).float().relu()
+    quant.collect(x)
+    quant.add_gate()
+    quant.mode = DYNAMIC
+    for _ in range(3):
+        quant(x)
+    whole, half = quant.deployed().eval(), quant.deployed(positive=True).eval()
+    assert (half.carrier.low, half.carrier.bits) == (0, whole.carrier.bits - 1)
+    # Beyond what training saw, both end at the same number.
+    for values in (x, 3 * x):
+        for ours, theirs in zip(half(values), whole(values), strict=True):
+            assert torch.equal(ours, theirs)
+
+
 def test_deployed_static_quantizer_and_weights():
     """The grid's step is rounded to 8 bits, its least code is the lower bound's."""
     quant = BoundsQuant(4, 3)

@@ -181,9 +181,11 @@ class BoundsQuant(nn.Module):
         """Give the quantizer a gate."""
         self.gate = Gate(self.channels).to(self.lower)
 
-    def deployed(self) -> StaticQuant | DynamicQuant:
+    def deployed(self, positive: bool = False) -> StaticQuant | DynamicQuant:
         """The quantizer in integers.
 
+        Args:
+            positive: nothing negative comes, so that the carrier needs no negative half: the same numbers.
         Raises:
             InputError: it was never calibrated.
         """
@@ -195,7 +197,8 @@ class BoundsQuant(nn.Module):
         multipliers, zeros, steps = tables(self.lower.detach(), self.upper.detach(), self.bits)
         half = 1 << (_CARRIER_BITS - 1)
         scale = torch.exp2(torch.ceil(torch.log2(self.peak * _HEADROOM / (half - 1))))
-        carrier = CodeQuant(scale, -half, _CARRIER_BITS)
+        low, bits = (0, _CARRIER_BITS - 1) if positive else (-half, _CARRIER_BITS)
+        carrier = CodeQuant(scale, low, bits)
         return DynamicQuant(carrier, self.gate.deployed(), multipliers, zeros, steps, self.bits)
 
 

@@ -47,7 +47,7 @@ class QuantBlock(nn.Module):
         """The block in integers; raises InputError where its quantizers are of another class than ours."""
         if self.rule is not percentile_weights:
             raise InputError("ddtb: only weights by percentiles are deployed, not those of another rule.")
-        quants = tuple(q.deployed() for q in (self.enter, self.middle, self.leave))
+        quants = self.enter.deployed(), self.middle.deployed(positive=True), self.leave.deployed()
         first, second = (integer_conv(c, self.bits_w) for c in (self.first, self.second))
         return IntegerBlock(quants, first, second, self.share)
 
