@@ -32,6 +32,8 @@ _ROOM = 10**7
 _MEASURED = 256
 # Frames whose classes are compared.
 _DECIDED = 1024
+# Methods of seconds.
+_CALIBRATES = ("minmax", "percentile", "mse", "kl")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def mixed_precision(
         network: in the form of ``gatewright.quant.network``.
         request: its first 256 images are what errors are measured on. With labels the network tells classes,
             and those of 1,024 images have a say in the last choice.
-        name: of the method that calibrates; give what is chosen to any method that takes ``layer_bits``.
+        name: of the method that is to have the bits; for one that learns, which takes minutes a network,
+            ``mse`` is what trials are made by.
     Raises:
         BoardError: the board has no FPGA.
         InputError: an unknown resource, or a method that has one width for all layers.
@@ -101,11 +104,12 @@ def search(
     way = method(name)
     if not way.layer_bits:
         raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
+    quantized = (way if name in _CALIBRATES else method("mse")).load()
     part = replace(request, images=request.images[:_MEASURED], labels=None)
     # As in the unit-wise methods, labels say that there are classes.
     decided = None if request.labels is None else request.images[:_DECIDED]
     price = pricing(replace(budget, board=board), part.images[:1])
-    return Search(network, part, way.load(), price, widths, say, decided, once)
+    return Search(network, part, quantized, price, widths, say, decided, once)
 
 
 def pricing(budget: Budget, example: torch.Tensor) -> Callable[[nn.Module], list[dict[str, float]]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .mixed import Budget
 
 
 def add_budget(p) -> None:
@@ -22,38 +25,30 @@ def add_budget(p) -> None:
     rate.add_argument("--fps", type=float, metavar="N", help="frames a second within the budget")
 
 
-def budgeted_bits(args, arrays: dict, bits: tuple[int, int], say: Callable[[str], None]) -> dict:
-    """Bits of the inner layers within ``--budget``; none where there is no budget.
+def asked_budget(args) -> Budget | None:
+    """What ``--budget`` asks for, if anything.
 
     Raises:
         InputError: options that contradict or do not suffice.
-        FitError: no choice of bits keeps the budget, or no folding the interval.
+        BoardError: an unknown board.
     """
     if not args.budget:
         given = [name for name in ("board", "interval", "fps") if getattr(args, name) is not None]
         if given:
             raise InputError(f"quantize: --{given[0]} must come with --budget KIND=N.")
-        return {}
+        return None
     if args.layer_bits:
         raise InputError("quantize: bits of layers must come from --layer-bits or from --budget, not both.")
     if args.board is None or (args.interval is None and args.fps is None):
         raise InputError("quantize: --budget must come with --board, and with --interval or --fps.")
     from ..boards import load as load_board
-    from ..quant.request import Request
     from .hardware import made_clock
-    from .mixed import Budget, mixed_precision
-    from .quantize_files import check_images, source_network
+    from .mixed import Budget
 
     board, interval = load_board(args.board), args.interval
     if interval is None:
         interval = int(made_clock(board, board.default_clock_mhz, "quantize") * 1e6 // args.fps)
-    images, _ = check_images(arrays["inputs"], None, "images")
-    network, _ = source_network(args.model, images)
-    budget = Budget(board, interval, dict(_limit(text) for text in args.budget))
-    found = mixed_precision(network, Request(*bits, images), budget, args.method, say=say)
-    costs = ", ".join(f"{found.best.cost[kind]:.0f} {kind.upper()}" for kind in budget.limits)
-    say(f"chosen within the budget: {costs}")
-    return found.best.layer_bits
+    return Budget(board, interval, dict(_limit(text) for text in args.budget))
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..quant.methods import METHODS
-from .quantize_budget import add_budget, budgeted_bits
+from .quantize_budget import add_budget, asked_budget
 
 _STDOUT_COLUMNS = 120
 
@@ -64,12 +64,13 @@ def _quantize(args) -> int:
     check_out(args.out, args.html)
     arrays = load_frames(args.data)
     test = (arrays["test_inputs"], arrays.get("test_labels")) if "test_inputs" in arrays else None
+    budget = asked_budget(args)
     with progress(args.quiet) as say:
-        layer_bits |= budgeted_bits(args, arrays, bits, say)
         found = quantize(
             args.model, args.method, bits, arrays["inputs"], arrays.get("labels"), test=test,
             teacher=args.teacher, epochs=args.epochs, seed=args.seed, checkpoint=args.resume,
-            options=tuple(wanted), layer_bits=layer_bits, console=_console(args.quiet), say=say,
+            options=tuple(wanted), layer_bits=layer_bits, budget=budget, say=say,
+            console=_console(args.quiet),
         )  # fmt: skip
     write_quantized(found, args.out, args.html)
     _print(found.report, args)

@@ -30,10 +30,9 @@ from .mixed_search import Known, LayerBits, Once, Price, Quantize, Trial
 from .request import Request
 
 WIDTHS = (2, 3, 4, 5, 6, 8)
-# Programs of one kind in a row, and starts of the search by whole networks.
+# Programs of one kind in a row.
 _ROUNDS = 6
-_STARTS = 3
-# Whose classes are compared: at most so many trials, of at most so much more error than the least.
+# Whose classes are compared: so many trials and a uniform one, of at most so much more error than the least.
 _FINAL = 6
 _NEARLY = 1.5
 
@@ -111,15 +110,11 @@ class Search:
 
     def within(self, budget: Mapping[str, float]) -> Allocation:
         """The least error within a budget; raises FitError where no choice keeps it."""
-        self._settled(budget, lambda goal: self.program(goal))
+        self._settled(budget, self.program)
         if self._best(budget) is None:
             raise _too_small(self.known.trials, budget)
-        for _ in range(_STARTS):
-            best = self._best(budget)
-            around = self._around(best)
-            self._settled(budget, lambda goal, a=around: self._moved(goal, *a))
-            if self._best(budget) is best:
-                break
+        around = self._around(self._best(budget))
+        self._settled(budget, lambda goal: self._moved(goal, *around))
         best = self._decided(budget)
         uniform = self._best(budget, lambda trial: trial.uniform)
         return Allocation(best, uniform, tuple(self.known.trials), self.known.sensitivity)
@@ -202,7 +197,9 @@ class Search:
         fitting = sorted((t for t in self.known.trials if t.keeps(budget)), key=lambda t: t.error)
         if self.decided is None:
             return fitting[0]
-        near = [t for t in fitting[:_FINAL] if t.error <= _NEARLY * fitting[0].error]
+        uniform = [t for t in fitting[_FINAL:] if t.uniform]
+        final = [*fitting[:_FINAL], *uniform[:1]]
+        near = [t for t in final if t.error <= _NEARLY * fitting[0].error]
         return min(near, key=lambda t: (self.known.differs(t.layer_bits, self.decided), t.error))
 
     def _best(self, budget: Mapping[str, float], among=lambda trial: True) -> Trial | None:
