@@ -8,8 +8,6 @@ passed over. The result is written after each; a run that was stopped goes on wh
 an integer differs.
 """
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -28,12 +26,7 @@ from gatewright.compiler.ir.graph import Graph
 from gatewright.driver.data import random_data
 from gatewright.errors import LoweringError
 from gatewright.sim.hls import HlsSimulation
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from random_dags import random_dag  # noqa: E402  (test helpers, found by the line above)
-from random_nets import random_net  # noqa: E402
+from random_runs import options, run
 
 _FRAMES = 50
 _PART, _CLOCK_NS = "xc7z020clg400-1", 10.0
@@ -61,29 +54,7 @@ def attempt(graph: Graph, seed: int) -> str:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=100, help="graphs that are simulated")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    result = {"next": args.first, "equal": 0, "refused": 0, "differs": []}
-    if args.out.exists():
-        result = json.loads(args.out.read_text(encoding="utf-8"))
-    while result["equal"] + len(result["differs"]) < args.count:
-        seed = result["next"]
-        for make in (random_net, random_dag):
-            said = attempt(make(seed), seed)
-            if said == "equal":
-                result["equal"] += 1
-            elif said.startswith("refused"):
-                result["refused"] += 1
-            else:
-                result["differs"].append(f"{make.__name__} {said}")
-                print(said, flush=True)
-        result["next"] += 1
-        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{result['equal']} graphs equal, {len(result['differs'])} differ, {result['refused']} refused")
-    return 1 if result["differs"] else 0
+    return run(lambda graph, seed, equal: attempt(graph, seed), options(__doc__, 100).parse_args())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ pipeline, of 1 to 4 stages in turn, which Icarus simulates with random gaps and 
 after each; a run that was stopped goes on where it ended. Exit code 1 if an integer differs.
 """
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -31,12 +29,7 @@ from gatewright.hw.verilog import top_level
 from gatewright.hw.xls import pipeline_design
 from gatewright.sim.rtl import compile_rtl
 from gatewright.sim.xls import XlsFunction
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from random_dags import random_dag  # noqa: E402  (test helpers, found by the line above)
-from random_nets import random_net  # noqa: E402
+from random_runs import options, run
 
 _FRAMES = 50
 # Of XLS's optimizer, which does not end on some graphs.
@@ -46,7 +39,7 @@ MOST = 6_000
 
 
 def attempt(graph: Graph, seed: int, rtl: bool) -> str:
-    """ "equal", or "refused" or "differs" and why."""
+    """ "equal", or "refused", "unfinished" or "differs" and why."""
     if sum(work_of(node) for node in graph.nodes()) > MOST:
         return f"refused: more than {MOST} operations"
     frames = random_data(graph, _FRAMES).frames
@@ -86,34 +79,10 @@ def simulated(graph: Graph, ir: str, seed: int, words: list[int]) -> np.ndarray:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=50, help="graphs that are run")
-    parser.add_argument("--first", type=int, default=0)
+    parser = options(__doc__, 50)
     parser.add_argument("--rtl", type=int, default=5, help="of how many one is also simulated as RTL")
-    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    result = {"next": args.first, "equal": 0, "refused": 0, "unfinished": [], "seeds": [], "differs": []}
-    if args.out.exists():
-        result = json.loads(args.out.read_text(encoding="utf-8"))
-    while result["equal"] + len(result["differs"]) < args.count:
-        seed = result["next"]
-        for make in (random_net, random_dag):
-            said = attempt(make(seed), seed, result["equal"] % args.rtl == 0)
-            name = f"{make.__name__} {seed}"
-            if said == "equal":
-                result["equal"] += 1
-                result["seeds"].append(name)
-            elif said.startswith("refused"):
-                result["refused"] += 1
-            elif said.startswith("unfinished"):
-                result["unfinished"].append(name)
-            else:
-                result["differs"].append(f"{make.__name__} {said}")
-            print(name, said, flush=True)
-        result["next"] += 1
-        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{result['equal']} graphs equal, {len(result['differs'])} differ, {result['refused']} refused")
-    return 1 if result["differs"] else 0
+    return run(lambda graph, seed, equal: attempt(graph, seed, equal % args.rtl == 0), args)
 
 
 if __name__ == "__main__":
