@@ -101,10 +101,8 @@ def quantize(
     way = _way(method, bits, given, more)
     say("reading the network")
     network, origin = source_network(model, given.images)
-    for frames, what in ((given, "images"), (tested, "test images")):
-        check_classes(network, given.images, frames.labels, what)
+    check_classes(network, given, tested)
     request = _request(network, way, bits, given, more, say)
-    say(f"quantizing by {method}, {bits[0]} bits of weights and {bits[1]} of activations")
     return _finished(way, network, request, tested, origin | {"name": name or origin["name"]}, start, say)
 
 
@@ -128,6 +126,7 @@ def _request(network: fx.GraphModule, way: Method, bits: tuple[int, int], given:
 def _finished(way: Method, network: fx.GraphModule, request: Request, tested: Frames, origin: dict,
               start: float, say: Callable[[str], None]) -> Quantized:  # fmt: skip
     """Quantized, proved and measured."""
+    say(f"quantizing by {way.name}, {request.bits_w} bits of weights and {request.bits_a} of activations")
     graph, module = _made(way, network, request, origin["name"])
     say(f"comparing integers with the module on {len(tested.images)} frames")
     outputs = proved(graph, module, tested.images)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import fx, nn
 
-    from .quantize import Quantized
+    from .quantize import Frames, Quantized
 
 _NAMES = ("inputs", "labels", "test_inputs", "test_labels")
 
@@ -66,7 +66,7 @@ def check_images(images, labels, what: str) -> tuple[torch.Tensor, torch.Tensor 
     return images.float(), labels.long()
 
 
-def check_classes(network: nn.Module, images: torch.Tensor, labels: torch.Tensor | None, what: str) -> None:
+def check_classes(network: nn.Module, given: Frames, tested: Frames) -> None:
     """Refuse labels that name no output of the network.
 
     Raises:
@@ -74,22 +74,23 @@ def check_classes(network: nn.Module, images: torch.Tensor, labels: torch.Tensor
     """
     import torch
 
-    if labels is None:
+    labelled = {"images": given.labels, "test images": tested.labels}
+    if given.labels is None and tested.labels is None:
         return
     with torch.no_grad():
-        shape = tuple(network(images[:1]).shape[1:])
+        shape = tuple(network(given.images[:1]).shape[1:])
     classes = max(shape)
     if classes != math.prod(shape):
         raise InputError(
             "quantize: labels must be of a network that gives one number for each class, not frames of "
             f"shape {shape}. Leave them out of the data."
         )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        raise InputError(
-            f"quantize: labels of the {what} must be 0 to {classes - 1}, as the network has {classes} "
-            f"outputs, not {low} to {high}."
-        )
+    for what, labels in labelled.items():
+        if labels is not None and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            raise InputError(
+                f"quantize: labels of the {what} must be 0 to {classes - 1}, as the network has {classes} "
+                f"outputs, not {int(labels.min())} to {int(labels.max())}."
+            )
 
 
 def load_frames(path: Path) -> dict[str, np.ndarray]:
