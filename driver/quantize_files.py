@@ -49,7 +49,10 @@ def check_images(images, labels, what: str) -> tuple[torch.Tensor, torch.Tensor 
     """
     import torch
 
-    images = torch.as_tensor(np.asarray(images))
+    array = np.asarray(images)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"quantize: {what} must be floats or integers, not {array.dtype}.")
+    images = torch.as_tensor(array)
     if images.dim() < 2 or not len(images) or not torch.isfinite(images.float()).all():
         raise InputError(
             f"quantize: {what} must be at least one frame (N, ...) of finite numbers, not shape "
@@ -67,13 +70,18 @@ def check_images(images, labels, what: str) -> tuple[torch.Tensor, torch.Tensor 
 
 
 def check_classes(network: nn.Module, given: Frames, tested: Frames) -> None:
-    """Refuse labels that name no output of the network.
+    """Refuse test images of another shape, and labels that name no output of the network.
 
     Raises:
-        InputError: outputs that are no list of classes, or labels beyond them.
+        InputError: shapes that differ, outputs that are no list of classes, or labels beyond them.
     """
     import torch
 
+    if tested.images.shape[1:] != given.images.shape[1:]:
+        raise InputError(
+            f"quantize: test images must have the shape of images, {tuple(given.images.shape[1:])}, not "
+            f"{tuple(tested.images.shape[1:])}."
+        )
     labelled = {"images": given.labels, "test images": tested.labels}
     if given.labels is None and tested.labels is None:
         return
@@ -105,6 +113,8 @@ def load_frames(path: Path) -> dict[str, np.ndarray]:
         arrays = {"inputs": arrays[None]}
     if "inputs" not in arrays:
         raise InputError(f"data: {path} must hold an array 'inputs', not only {sorted(arrays)}")
+    if "test_labels" in arrays and "test_inputs" not in arrays:
+        raise InputError(f"data: {path} must hold 'test_inputs' where it holds 'test_labels'")
     return {name: arrays[name] for name in _NAMES if name in arrays}
 
 

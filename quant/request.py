@@ -27,14 +27,14 @@ class Request:
         seed: of all that is drawn.
         epochs: of training methods; None: the method's default.
         first_last_bits: of weights and inputs of the first and the last layer.
-        checkpoint: a file that training methods go on from where it exists, and keep up to date.
+        checkpoint: a file that methods which train or learn go on from where it exists, and keep up to date.
         console: where progress is shown, if anywhere.
         options: what a method offers besides, by name (``Method.options``).
         layer_bits: (weights, input) of single layers by name instead of ``bits_w`` and ``bits_a``, where the
             method takes them; names are those of ``quant.ptq.plan``.
 
     Raises:
-        InputError: bits, images, labels or epochs that cannot be used.
+        InputError: bits, images, labels, seeds or epochs that cannot be used.
     """
 
     bits_w: int
@@ -55,6 +55,13 @@ class Request:
             bits = getattr(self, what)
             if not isinstance(bits, int) or not 1 <= bits <= 8:
                 raise InputError(f"quantize: {what} must be 1 to 8 bits, not {bits}.")
+        for name, pair in self.layer_bits.items():
+            if not all(2 <= bits <= 8 for bits in pair):
+                raise InputError(
+                    f"quantize: layer {name!r} must have 2 to 8 bits, not {pair[0]} and {pair[1]}."
+                )
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"quantize: the seed must be 0 to 2**63 - 1, not {self.seed}.")
         if self.images.dim() < 2 or not len(self.images):
             raise InputError(
                 f"quantize: images must be at least one frame (N, ...), not shape {tuple(self.images.shape)}."

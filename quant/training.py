@@ -107,9 +107,11 @@ def train(
     Returns:
         The mean loss of each epoch.
     Raises:
-        InputError: fewer images than a batch, or a checkpoint of another recipe or network.
+        InputError: fewer images than a batch, a checkpoint of another recipe or network, or no folder for it.
     """
     run = _Run(model, recipe, len(images), hooks or Hooks())
+    if checkpoint is not None and not checkpoint.absolute().parent.is_dir():
+        raise InputError(f"training: checkpoint {checkpoint} cannot be written: its folder does not exist.")
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
     with _progress(console) as progress:

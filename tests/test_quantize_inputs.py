@@ -52,6 +52,39 @@ def test_labels_beyond_the_outputs(program, tmp_path, capsys, method, given, tes
     assert not (tmp_path / "q.onnx").exists()
 
 
+X = frames(4, SHAPE).numpy()
+ARRAYS = {
+    "strings": ({"inputs": np.array([["a"]])}, r"quantize: images must be floats or integers, not <U1\."),
+    "complex": ({"inputs": X * 1j}, r"quantize: images must be floats or integers, not complex64\."),
+    "test shape": ({"inputs": X, "test_inputs": X[:, :, 1:]},
+                   r"quantize: test images must have the shape of images, \(1, 8, 8\), not \(1, 7, 8\)\."),
+    "only test labels": ({"inputs": X, "test_labels": [0] * 4},
+                         r"data: .*data\.npz must hold 'test_inputs' where it holds 'test_labels'"),
+    "shape": ({"inputs": X[:, :, 3:]},
+              r"network: .*small\.pt2: node .*: it must fit what comes before it, but torch says .*"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arrays", "message"), ARRAYS.values(), ids=ARRAYS)
+def test_arrays_that_do_not_fit(program, tmp_path, capsys, arrays, message):
+    refused(capsys, arguments(program, tmp_path, arrays), message)
+
+
+OPTIONS = {
+    "seed": (("--seed", 2**63), r"quantize: the seed must be 0 to 2\*\*63 - 1, not 9223372036854775808\."),
+    "negative": (("--seed", -1), r"quantize: the seed must be 0 to 2\*\*63 - 1, not -1\."),
+    "one bit": (("--layer-bits", "x=1,4"), r"quantize: layer 'x' must have 2 to 8 bits, not 1 and 4\."),
+    "nine bits": (("--layer-bits", "x=4,9"), r"quantize: layer 'x' must have 2 to 8 bits, not 4 and 9\."),
+    "checkpoint": (("--method", "lsq", "--resume", "no/state"),
+                   r"training: checkpoint no/state cannot be written: its folder does not exist\."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "message"), OPTIONS.values(), ids=OPTIONS)
+def test_options_that_do_not_fit(program, tmp_path, capsys, more, message):
+    refused(capsys, arguments(program, tmp_path, {"inputs": X}, *more), message)
+
+
 def test_labels_of_what_is_no_classifier():
     """A frame of several axes has no greatest class."""
     message = (

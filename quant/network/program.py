@@ -139,6 +139,12 @@ def _add(builder: Builder, node: dict, values: dict[str, object]) -> None:
         result = OPERATORS[operator](builder, node, given)
     except InputError as error:
         raise InputError(f"node {node.get('name')!r} ({node['target']}): {error}.") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"node {node.get('name')!r} ({node['target']}): it must fit what comes before it, but torch says "
+            f"{reason}. Give inputs of the shape that the program was exported with."
+        ) from None
     results = list(result) if isinstance(result, tuple) else [result]
     for output, value in zip(node["outputs"], results, strict=False):
         ((_, name),) = output.items()
