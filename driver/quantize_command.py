@@ -33,7 +33,7 @@ def add_quantize(commands) -> None:
     p.add_argument("--epochs", type=int, metavar="N", help="of methods that train or optimise")
     p.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is drawn (default: 1)")
     p.add_argument(
-        "--resume", type=Path, metavar="FILE", help="training's state: goes on from it, and keeps it"
+        "--resume", type=Path, metavar="FILE", help="state of what learns: goes on from it, keeps it"
     )
     p.add_argument("--equalize", action="store_true", help="balance the weights of neighbours first")
     p.add_argument("--bias-correction", action="store_true", help="give mean errors back to biases")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,6 +14,7 @@ from .exact import short_scale
 from .ptq.build import Weights, build, insert, plain_weights
 from .ptq.observe import Steps
 from .ptq.plan import Plan
+from .unit_checkpoint import Checkpoint
 from .unit_graph import Unit, joined, modules_in, passed, set_modes, unit_of
 from .unit_rounding import LearnedStep, RoundedLayer
 from .unit_training import Settings, Values, fit, float_values, importance_of
@@ -75,6 +77,11 @@ class Learning:
         classes: whether the network tells classes, see ``importance_of``; None weighs all errors alike.
         seed: of what is drawn.
         tick: called when a unit is done.
+        checkpoint: a file that is gone on from, and kept up to date; None: there is none.
+        method: whose run it is.
+
+    Raises:
+        InputError: a checkpoint of another run, or a file that is none.
     """
 
     def __init__(
@@ -85,9 +92,13 @@ class Learning:
         classes: bool | None,
         seed: int,
         tick: Callable[[], None] = lambda: None,
+        checkpoint: Path | None = None,
+        method: str = "",
     ):
         self.network, self.settings, self.classes, self.tick = network, settings, classes, tick
         self.generator = torch.Generator().manual_seed(seed)
+        asked = {"method": method, "seed": seed, "classes": classes, **asdict(settings)}
+        self.checkpoint = Checkpoint(checkpoint, network, images, self.generator, asked)
         (given,) = (n for n in network.graph.nodes if n.op == "placeholder")
         self.start: Values = {given: images}
 
@@ -134,6 +145,10 @@ class Learning:
                 return
 
     def _fit(self, unit: Unit, before: Values, after_float: Values, settings: Settings) -> None:
+        if self.checkpoint.passes():
+            # Its end is in what was read: behind a unit that is done, nothing changes it.
+            self.tick()
+            return
         targets = {n: after_float[n] for n in unit.outputs}
         importance: Values = {}
         if self.classes is not None:
@@ -141,6 +156,7 @@ class Learning:
             rest = unit_of(n for n in nodes[nodes.index(unit.nodes[-1]) + 1 :] if n.op.startswith("call"))
             importance = importance_of(self.network, rest, after_float, self.classes, self.generator)
         fit(self.network, unit, before, targets, importance, settings, self.generator)
+        self.checkpoint.keep()
         self.tick()
 
     def _fixed(self, unit: Unit) -> None:

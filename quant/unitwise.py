@@ -46,12 +46,12 @@ _RUN = 2
 
 def layerwise(network: fx.GraphModule, request: Request) -> nn.Module:
     """Learned roundings, then learned steps, each layer with what follows it by itself (AdaRound)."""
-    return _in_turn(network, request, layer_units)
+    return _in_turn(network, request, "layerwise", layer_units)
 
 
 def brecq(network: fx.GraphModule, request: Request) -> nn.Module:
     """Learned roundings, then learned steps, each residual block or pair of layers at once (BRECQ)."""
-    return _in_turn(network, request, lambda n: block_units(n, _RUN))
+    return _in_turn(network, request, "brecq", lambda n: block_units(n, _RUN))
 
 
 def unitwise(network: fx.GraphModule, request: Request) -> nn.Module:
@@ -59,16 +59,17 @@ def unitwise(network: fx.GraphModule, request: Request) -> nn.Module:
     planned, learned = _prepared(network, request)
     units, size = layer_units(learned), _WINDOWS["triples" in request.options]
     windows = max(len(units) - size + 1, 1)
-    with _learning(learned, request, windows, request.labels is not None) as learning:
+    name = f"unitwise of {size}"
+    with _learning(learned, request, name, windows, request.labels is not None) as learning:
         learning.windows(units, size)
     return _finished(planned, learned, request)
 
 
-def _in_turn(network: fx.GraphModule, request: Request, cut) -> nn.Module:
+def _in_turn(network: fx.GraphModule, request: Request, name: str, cut) -> nn.Module:
     """Units of ``cut`` by BRECQ's two passes, whose released code weighs all output errors alike."""
     planned, learned = _prepared(network, request)
     units: list[Unit] = cut(learned)
-    with _learning(learned, request, 2 * len(units), None) as learning:
+    with _learning(learned, request, name, 2 * len(units), None) as learning:
         learning.roundings(units)
         learning.steps(units)
     return _finished(planned, learned, request)
@@ -81,7 +82,7 @@ def _prepared(network: fx.GraphModule, request: Request) -> tuple[Plan, fx.Graph
 
 
 @contextmanager
-def _learning(learned: fx.GraphModule, request: Request, fits: int, classes: bool | None):
+def _learning(learned: fx.GraphModule, request: Request, name: str, fits: int, classes: bool | None):
     """A ``Learning`` that shows its progress where the request says."""
     settings = Settings(ITERATIONS)
     if request.epochs is not None:
@@ -90,8 +91,9 @@ def _learning(learned: fx.GraphModule, request: Request, fits: int, classes: boo
     with Progress(*columns, console=request.console, disable=request.console is None) as progress:
         task = progress.add_task("units", total=fits)
         yield Learning(
-            learned, request.images, settings, classes, request.seed, lambda: progress.advance(task)
-        )
+            learned, request.images, settings, classes, request.seed, lambda: progress.advance(task),
+            request.checkpoint, name,
+        )  # fmt: skip
 
 
 def _finished(planned: Plan, learned: fx.GraphModule, request: Request) -> nn.Module:
