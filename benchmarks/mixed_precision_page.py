@@ -38,7 +38,8 @@ def page(
             "of the outputs on 256 training images, relative to their power; of all the search sees 1,024. "
             "Then, in percent, how many test images are right after quantizing by `mse`, and where it was "
             "measured by `unitwise`, for these widths. Each quantized network's integer graph gave the "
-            "module's outputs on 16 test images."
+            "module's outputs on 16 test images. One test image of digits is 0.28 points, one of CIFAR-10 "
+            "0.10."
         ),
     ]
     lines += ["", paragraph(_summary(values, cases, places))]
@@ -64,6 +65,9 @@ def _summary(values: Mapping, cases: Mapping, places: tuple[float, ...]) -> str:
                 f"{len(more)} budgets, by {sum(more) / len(more):.1f} points on the mean "
                 f"({min(more):+.1f} to {max(more):+.1f})."
             )
+            short = [row for row, m in zip(rows, more, strict=True) if m < 0]
+            if short and all(row["mixed"]["error"] < row["uniform"]["error"] for row in short):
+                said.append("Where they fall short, their error is less all the same.")
     return " ".join(said)
 
 
