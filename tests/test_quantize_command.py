@@ -20,7 +20,7 @@ from gatewright.quant.ptq import minmax
 from gatewright.report.formats import QUANTIZE
 from gatewright.report.html_quantize import render_quantize, worst_layers
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantize.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 TRAINED = 1200
 
 
@@ -219,14 +219,15 @@ def test_methods_that_need_labels(network, data):
 
 def test_the_page_of_methods_has_all_of_them():
     """With the bits that each takes."""
-    rows = [line.split("|") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    lines = (DOCS / "quant-methods.md").read_text("utf-8").splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| `")]
     found = {row[1].strip(" `"): tuple(cell.strip() for cell in row[3:5]) for row in rows}
 
     def told(bits):
         return str(bits[0]) if bits[0] == bits[1] else f"{bits[0]}-{bits[1]}"
 
     assert found == {name: (told(m.weights), told(m.activations)) for name, m in METHODS.items()}
-    text = PAGE.read_text("utf-8")
+    text = (DOCS / "quantize.md").read_text("utf-8")
     assert all(f"--{option}" in text for m in METHODS.values() for option in m.options)
 
 
