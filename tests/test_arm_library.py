@@ -13,16 +13,13 @@ from rich.console import Console
 
 from driver_models import PYNQ, image_net, outputs, saved, source_frames, vector_net
 from gatewright.__main__ import main
-from gatewright.boards import load
 from gatewright.compiler.ir.evaluate import evaluate
 from gatewright.compiler.ir.graph import Graph
 from gatewright.driver import arm_run
-from gatewright.driver.arm import _cycles as described_cycles
 from gatewright.driver.cross import cross
 from gatewright.driver.project import Project
 from gatewright.errors import ToolError
 from gatewright.report import render, show, validate
-from gatewright.sim.mca import Estimate
 from gatewright.sim.qemu import NoPluginError, run_arm
 
 IMAGE, VECTOR = image_net(), vector_net()
@@ -172,19 +169,6 @@ def test_without_llvm_there_is_no_estimate(pi, monkeypatch):
     counts = arm_run.count(Project(pi), np.zeros((1, *IMAGE.inputs[0].type.shape), int))
     monkeypatch.setenv("PATH", "")
     assert arm_run.estimate(Project(pi), counts, ["x"]) is None
-
-
-def test_cycles_that_no_model_knows_are_unknown(pi):
-    """In the report null, on the terminal the word, on the page no figure: not 0."""
-    report = report_of(pi)
-    report["arm"]["cycles"] = described_cycles(Estimate(None, 2002, 0.0), load("raspberrypi_4b").processor)
-    assert report["arm"]["cycles"] is None
-    validate(report)
-    console = Console(file=io.StringIO(), width=80)
-    show(report, console)
-    (line,) = (line for line in console.file.getvalue().splitlines() if "Estimate" in line)
-    assert "unknown" in line
-    assert "llvm-mca" not in render(report)
 
 
 def test_no_frames(pi, tmp_path, capsys):

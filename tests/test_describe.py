@@ -5,13 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from gatewright.boards import load
 from gatewright.compiler.ir.graph import Const, Graph, input_of
 from gatewright.compiler.ir.ops import AdderConv2d, AdderMatMul, MatMul, Reshape
 from gatewright.compiler.ir.types import Int
 from gatewright.driver import describe
+from gatewright.driver.arm import _cycles
 from gatewright.driver.options import Options
 from gatewright.hw.design import Design, Instance, Resources, Stream, Unit, chained
 from gatewright.report import render
+from gatewright.sim.mca import Estimate
 from report_example import full
 from test_report import printed
 
@@ -61,3 +64,11 @@ def test_page_and_terminal_say_additions():
     text = printed(report)
     assert "675,072 MACs, 225,792 additions, 6,442 parameters" in " ".join(text.split())
     assert "additions," not in printed(full())
+
+
+def test_cycles_that_no_model_knows_are_null():
+    """As without llvm-mca, and not 0; known ones have their time."""
+    processor = load("raspberrypi_4b").processor
+    assert _cycles(Estimate(None, 2002, 0.0), processor) is None
+    known = _cycles(Estimate(3000.4, 2002, 0.5), processor)
+    assert (known["estimate"], known["milliseconds"], known["modelled"]) == (3000, 3000.4 / 1.5e6, 0.5)
