@@ -108,6 +108,17 @@ def fine_tuned(
         return QuantLayer(given, UniformQuant(request.bits_a), weights)
 
     model = convert(network, replace(request, images=data, labels=labels), Style(layer))
+    recipe = training.Recipe(
+        request.epochs or _EPOCHS, min(_BATCH, len(data)), _RATE, weight_decay=0.0, seed=request.seed,
+        optimizer="adam", schedule="cosine",
+    )  # fmt: skip
+    hooks = training.Hooks(loss=_taught(network), epoch=lambda net, _: _freeze_norms(net))
+    training.train(model, data, labels, recipe, request.checkpoint, augment, request.console, hooks)
+    return finished(model.eval())
+
+
+def _taught(network: fx.GraphModule) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Distillation from a frozen copy of the network, of outputs, images and labels."""
     teacher = Observed(network).network
 
     def loss(outputs: Tensor, batch: Tensor, wanted: Tensor) -> Tensor:
@@ -115,13 +126,7 @@ def fine_tuned(
             soft = teacher(batch)
         return distillation(outputs, soft, wanted)
 
-    recipe = training.Recipe(
-        request.epochs or _EPOCHS, min(_BATCH, len(data)), _RATE, weight_decay=0.0, seed=request.seed,
-        optimizer="adam", schedule="cosine",
-    )  # fmt: skip
-    hooks = training.Hooks(loss=loss, epoch=lambda net, _: _freeze_norms(net))
-    training.train(model, data, labels, recipe, request.checkpoint, augment, request.console, hooks)
-    return finished(model.eval())
+    return loss
 
 
 def cropped(batch: Tensor, random: torch.Generator) -> Tensor:
