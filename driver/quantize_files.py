@@ -122,13 +122,18 @@ def check_out(out: Path, html: Path | None) -> None:
     """Refuse, before the work, files that could not be written after it.
 
     Raises:
-        InputError: the graph's name has another ending than ``.onnx``, or a folder does not exist.
+        InputError: the graph's name has another ending than ``.onnx``, a folder does not exist, or what is
+            named is one, or both are one file.
     """
     if out.suffix != ".onnx":
         raise InputError(f"output: {out} must end in .onnx, as compile takes it.")
     for path in (out, html):
         if path is not None and not path.absolute().parent.is_dir():
             raise InputError(f"output: {path} cannot be written: its folder does not exist.")
+        if path is not None and path.is_dir():
+            raise InputError(f"output: {path} must be a file, not a folder.")
+    if html is not None and html.absolute() == out.absolute():
+        raise InputError(f"output: --html must be another file than --out, not {html} too.")
 
 
 def write_quantized(found: Quantized, out: Path, html: Path | None) -> None:

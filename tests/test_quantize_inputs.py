@@ -1,8 +1,10 @@
 """What users may give ``gatewright quantize``: what does not fit is told in one line."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
 from torch import nn
 
 import gatewright
@@ -83,6 +85,32 @@ OPTIONS = {
 @pytest.mark.parametrize(("more", "message"), OPTIONS.values(), ids=OPTIONS)
 def test_options_that_do_not_fit(program, tmp_path, capsys, more, message):
     refused(capsys, arguments(program, tmp_path, {"inputs": X}, *more), message)
+
+
+NODES = {
+    "no output": (helper.make_node("Relu", ["x"], []), r"node '' \(Relu\): it must have an output\."),
+    "no value": (helper.make_node("Constant", [], ["y"]),
+                 r"node 'y' \(Constant\): it must be a valid node, but StopIteration: \."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("node", "message"), NODES.values(), ids=NODES)
+def test_onnx_nodes_that_lack_something(node, message, tmp_path, capsys):
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ("n", *SHAPE)) for n in "xy")
+    graph = helper.make_graph([node], "lacking", [x], [y])
+    onnx.save(helper.make_model(graph, ir_version=10), tmp_path / "lacking.onnx")
+    call = arguments(tmp_path / "lacking.onnx", tmp_path, {"inputs": X})
+    refused(capsys, call, rf"network: .*lacking\.onnx: {message}")
+
+
+def test_outputs_that_cannot_be_written(program, tmp_path, capsys):
+    """Before the work, as it would be lost."""
+    call = arguments(program, tmp_path, {"inputs": X})
+    refused(capsys, [*call, "--html", tmp_path], r"output: .* must be a file, not a folder\.")
+    message = r"output: --html must be another file than --out, not .*q\.onnx too\."
+    refused(capsys, [*call, "--html", tmp_path / "q.onnx"], message)
+    (tmp_path / "q.onnx").mkdir()
+    refused(capsys, call, r"output: .*q\.onnx must be a file, not a folder\.")
 
 
 def test_labels_of_what_is_no_classifier():

@@ -20,7 +20,7 @@ from .onnx_sizes import SIZES, Sizes
 
 _MOST_ELEMENTS = 2**28
 _BAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError, OverflowError,
-        MemoryError, NotImplementedError, AssertionError)  # fmt: skip
+        MemoryError, NotImplementedError, AssertionError, StopIteration)  # fmt: skip
 
 
 def load_onnx(path: Path, images: Tensor) -> fx.GraphModule:
@@ -63,6 +63,8 @@ def _add(builder: Builder, node: NodeProto, values: dict, uses: Counter, opset: 
     """One node; its first output joins ``values``."""
     label = f"node {node.name or node.output[0] if node.output else ''!r} ({node.op_type})"
     try:
+        if not node.output:
+            raise InputError("it must have an output")
         given = [values[name] if name else None for name in node.input]
         attributes = {a.name: _attribute(a) for a in node.attribute}
         if node.op_type == "Constant":
