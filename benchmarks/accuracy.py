@@ -38,8 +38,6 @@ _COMPARED = 16
 # These have benchmarks of their own: ddtb_psnr.py, and synthesis_accuracy.py, which makes images once for all
 # widths.
 _LEFT_OUT = ("ddtb", "bns", "intraq", "fdda")
-# Of the methods that calibrate, those that take minutes.
-_LEARNS = ("layerwise", "brecq", "unitwise")
 
 
 def main(arguments: list[str]) -> int:
@@ -99,7 +97,7 @@ def _case(name: str, case: Case, options: argparse.Namespace, results: Results, 
 def _takes(method: Method, bits: tuple[int, int]) -> bool:
     (low_w, high_w), (low_a, high_a) = method.weights, method.activations
     # Learning at 8 bits gives nothing over calibrating.
-    enough = bits[0] <= 4 if method.name in _LEARNS else max(bits) <= 4 or not method.trains
+    enough = bits[0] <= 4 if method.learns else max(bits) <= 4 or not method.trains
     return low_w <= bits[0] <= high_w and low_a <= bits[1] <= high_a and enough
 
 

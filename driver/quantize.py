@@ -149,6 +149,10 @@ def _way(name: str, bits: tuple[int, int], given: Frames, more: Mapping) -> Meth
         raise InputError(f"quantize: method {name} must have labels. Put an array 'labels' into the data.")
     if more.get("layer_bits") and not way.layer_bits:
         raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
+    iterates = way.trains or way.learns
+    for what, taken in (("teacher", way.trains), ("epochs", iterates), ("checkpoint", iterates)):
+        if more.get(what) is not None and not taken:
+            raise InputError(f"quantize: method {name} must be given no {what}, as it has no use for it.")
     return way
 
 

@@ -19,6 +19,7 @@ class Method:
         entry: ``module:function`` below ``quant``; ``quantize(GraphModule, Request) -> nn.Module``.
         weights, activations: the fewest and the most bits that it takes.
         trains: whether it trains the network's weights, rather than only calibrates.
+        learns: whether it takes epochs and a checkpoint without training weights: it learns their roundings.
         needs_labels: whether the request must hold labels.
         paper: what it follows.
         options: names that ``Request.options`` may hold.
@@ -35,6 +36,7 @@ class Method:
     paper: str = ""
     options: tuple[str, ...] = ()
     layer_bits: bool = False
+    learns: bool = False
 
     def check(self, bits_w: int, bits_a: int) -> None:
         """Raise InputError for bits that the method does not take."""
@@ -86,12 +88,12 @@ _PLAIN = (
 )
 _LEARNED = (
     Method("layerwise", "learned roundings and steps, layer by layer", "unitwise:layerwise",
-           paper="AdaRound, Nagel et al., arXiv 2004.10568", **_OFFERS),
+           paper="AdaRound, Nagel et al., arXiv 2004.10568", learns=True, **_OFFERS),
     Method("brecq", "learned roundings and steps, block by block", "unitwise:brecq",
-           paper="Li et al., arXiv 2102.05426", **_OFFERS),
+           paper="Li et al., arXiv 2102.05426", learns=True, **_OFFERS),
     Method("unitwise", "learned roundings and steps together, each layer with its next", "unitwise:unitwise",
            paper="UWC, Lin et al., arXiv 2201.06376",
-           options=(*_OFFERS["options"], "triples"), layer_bits=True),
+           options=(*_OFFERS["options"], "triples"), layer_bits=True, learns=True),
 )  # fmt: skip
 _ENLARGING = (
     Method("ddtb", "trained bounds that a gate moves per image, for super-resolution", "ddtb:quantize",

@@ -1,5 +1,7 @@
 """What users may give ``gatewright quantize``: what does not fit is told in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -141,3 +143,16 @@ def test_sums_that_a_bias_cancels_are_equal():
         net[0].bias.fill_(-1.0)
     found = gatewright.quantize(net, "minmax", (8, 8), 1 + 1e-3 * frames(64, SHAPE))
     assert found.report["equal_frames"] == 64
+
+
+@pytest.mark.parametrize(
+    ("method", "what", "given"),
+    [("mse", "epochs", 3), ("mse", "checkpoint", Path("x.pt")), ("unitwise", "teacher", nn.Identity())],
+)
+def test_what_a_method_has_no_use_for_is_refused(method, what, given):
+    """Rather than left aside without a word."""
+    message = rf"^quantize: method {method} must be given no {what}, as it has no use for it\.$"
+    with pytest.raises(InputError, match=message):
+        gatewright.quantize(
+            nn.Sequential(nn.Conv2d(1, 3, 1)), method, (8, 8), frames(8, SHAPE), **{what: given}
+        )
