@@ -2,8 +2,8 @@
 
     python benchmarks/mixed_precision.py --data DIR --work DIR [--cases NAME...] [--write docs/quant-mixed.md]
 
-DIR is a folder with ``cifar10/`` as docs/accuracy.md says. The float networks of the CIFAR-10 slice are those
-of benchmarks/accuracy.py, trained here where the work folder has none of its checkpoints. All that is
+DIR is a folder with ``cifar10/`` as benchmarks/accuracy.py says. The float networks of the CIFAR-10 slice are
+those of benchmarks/accuracy.py, trained here where the work folder has none of its checkpoints. All that is
 measured, each trial of a search too, is kept in the work folder: a run that was stopped goes on where it was.
 """
 
