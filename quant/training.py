@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError
+from .checkpoint import check_folder, read, write
 
 # Images that are classified at a time.
 _EVALUATED = 500
+# Where messages say that something is wrong.
+_WHERE = "training"
 _PARTS = {"recipe", "losses", "model", "optimizer", "schedule", "generator"}
 _OPTIMIZERS = ("sgd", "adam")
 _SCHEDULES = ("cosine", "linear", "halving")
@@ -110,10 +112,10 @@ def train(
         InputError: fewer images than a batch, a checkpoint of another recipe or network, or no folder for it.
     """
     run = _Run(model, recipe, len(images), hooks or Hooks())
-    if checkpoint is not None and not checkpoint.absolute().parent.is_dir():
-        raise InputError(f"training: checkpoint {checkpoint} cannot be written: its folder does not exist.")
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint)
+    if checkpoint is not None:
+        check_folder(checkpoint, _WHERE)
+        if checkpoint.exists():
+            run.load(checkpoint)
     with _progress(console) as progress:
         task = progress.add_task("training", total=recipe.epochs, completed=len(run.losses), note="")
         while len(run.losses) < recipe.epochs:
@@ -196,7 +198,6 @@ class _Run:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint whole or not at all."""
-        partial = path.with_name(path.name + ".part")
         state = {
             "recipe": asdict(self.recipe),
             "losses": self.losses,
@@ -205,8 +206,7 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "generator": self.generator.get_state(),
         }
-        torch.save(state, partial)
-        os.replace(partial, path)
+        write(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -243,14 +243,7 @@ def _optimizer(model: nn.Module, recipe: Recipe, hooks: Hooks) -> torch.optim.Op
 
 def read_checkpoint(path: Path) -> dict:
     """What ``train`` wrote, read without unpickling objects; raises InputError for anything else."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state.keys() >= _PARTS:
-            return state
-        reason = "parts are missing"
-    except Exception as error:  # a damaged file fails anywhere within torch
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    raise InputError(f"training: {path.name} must be a checkpoint that train wrote, but {reason}. Delete it.")
+    return read(path, _PARTS, _WHERE, "that train wrote")
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .checkpoint import check_folder, read, write
 
+# Where messages say that something is wrong.
+_WHERE = "quantize"
 _PARTS = {"asked", "fits", "learned", "generator"}
 
 
@@ -32,7 +34,7 @@ class Checkpoint:
         fits: how many of the file need not be made again.
 
     Raises:
-        InputError: a file that is no such checkpoint, or of another run.
+        InputError: a file that is no such checkpoint, or of another run, or no folder for it.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Checkpoint:
         if path is None:
             return
         self.asked = {**asked, "start": _digest(network, images)}
+        check_folder(path, _WHERE)
         if path.exists():
-            self._load(_read(path))
+            self._load(read(path, _PARTS, _WHERE, "of this method"))
 
     def passes(self) -> bool:
         """Whether the next fit is one of the file's."""
@@ -56,11 +59,9 @@ class Checkpoint:
         """Write what is learned, whole or not at all."""
         if self.path is None:
             return
-        partial = self.path.with_name(self.path.name + ".part")
         learned = {name: value.detach() for name, value in self.learned.items()}
         state = {"asked": self.asked, "fits": self._made, "learned": learned}
-        torch.save(state | {"generator": self.generator.get_state()}, partial)
-        os.replace(partial, self.path)
+        write(self.path, state | {"generator": self.generator.get_state()})
 
     def _load(self, state: dict) -> None:
         if state["asked"] != self.asked or state["learned"].keys() != self.learned.keys():
@@ -73,17 +74,6 @@ class Checkpoint:
                 self.learned[name].copy_(value)
         self.generator.set_state(state["generator"])
         self.fits = state["fits"]
-
-
-def _read(path: Path) -> dict:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state.keys() >= _PARTS:
-            return state
-        reason = "parts are missing"
-    except Exception as error:  # a damaged file fails anywhere within torch
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    raise InputError(f"quantize: {path.name} must be a checkpoint of this method, but {reason}. Delete it.")
 
 
 def _digest(network: nn.Module, images: Tensor) -> str:

@@ -120,3 +120,12 @@ def test_files_that_are_no_checkpoints_are_refused(content, images, tmp_path):
     message = r"^quantize: state\.pt must be a checkpoint of this method, but .*\. Delete it\.$"
     with pytest.raises(InputError, match=message):
         unitwise.unitwise(float_network(chain, images), request(images, path))
+
+
+def test_a_file_in_no_folder_is_refused_before_the_work(images, fits, tmp_path):
+    """Rather than when the first unit is done."""
+    path = tmp_path / "no" / "state.pt"
+    message = r"^quantize: checkpoint .*state\.pt cannot be written: its folder does not exist\.$"
+    with pytest.raises(InputError, match=message):
+        unitwise.unitwise(float_network(chain, images), request(images, path))
+    assert fits["made"] == 0
