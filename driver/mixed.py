@@ -32,8 +32,6 @@ _ROOM = 10**7
 _MEASURED = 256
 # Frames whose classes are compared.
 _DECIDED = 1024
-# Methods of seconds.
-_CALIBRATES = ("minmax", "percentile", "mse", "kl")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def search(
     way = method(name)
     if not way.layer_bits:
         raise InputError(f"quantize: method {name} must have one width for all layers. Use mse.")
-    quantized = (way if name in _CALIBRATES else method("mse")).load()
+    quantized = (method("mse") if way.learns else way).load()
     part = replace(request, images=request.images[:_MEASURED], labels=None)
     # As in the unit-wise methods, labels say that there are classes.
     decided = None if request.labels is None else request.images[:_DECIDED]

@@ -56,39 +56,20 @@ class Allocation:
     sensitivity: dict[str, tuple[dict[int, float], dict[int, float]]]
 
 
-def allocate(
-    network: fx.GraphModule,
-    request: Request,
-    quantize: Quantize,
-    price: Price,
-    budget: Mapping[str, float],
-    widths: tuple[int, ...] = WIDTHS,
-    say: Callable[[str], None] = lambda text: None,
-    decided: Tensor | None = None,
-) -> Allocation:
-    """Bits for the inner layers; the first and the last keep ``request.first_last_bits``.
+class Search:
+    """Allocations of one network for any number of budgets, which share what was measured.
+
+    The first and the last layer keep ``request.first_last_bits``.
 
     Args:
         quantize: a method that calibrates and takes ``layer_bits``, such as ``ptq.mse``.
         price: what a quantized network costs; called once for each trial.
-        budget: the most of each kind of resource.
         widths: of weights and inputs to choose from.
         decided: images whose classes the last choice goes by; None: the network tells none.
+        once: gives what was measured under a name, or measures it; what it keeps outlives a search that was
+            stopped. All values are numbers, in lists and dicts.
     Raises:
         InputError: a network without inner layers, or one whose layers ``price`` counts otherwise.
-        FitError: not even the fewest bits keep the budget.
-    """
-    return Search(network, request, quantize, price, widths, say, decided).within(budget)
-
-
-class Search:
-    """Allocations of one network for any number of budgets, which share what was measured.
-
-    Args:
-        once: gives what was measured under a name, or measures it; what it keeps outlives a search that was
-            stopped. All values are numbers, in lists and dicts. The others are those of ``allocate``.
-    Raises:
-        As ``allocate``.
     """
 
     def __init__(

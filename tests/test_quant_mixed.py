@@ -13,7 +13,7 @@ from gatewright.boards import load as load_board
 from gatewright.driver.mixed import Budget, mixed_precision, pricing
 from gatewright.errors import BoardError, FitError, InputError
 from gatewright.quant import ptq
-from gatewright.quant.mixed import Search, allocate
+from gatewright.quant.mixed import Search
 from gatewright.quant.mixed_program import Slot, choose
 from gatewright.quant.mixed_search import Known
 from gatewright.quant.network import of_module
@@ -236,7 +236,7 @@ def test_too_small_a_budget_is_reported(trained):
     with pytest.raises(
         FitError, match=r"quantize: the budget must have room for the fewest bits, \d+ LUT, but is 50 LUT"
     ):
-        allocate(network, Request(4, 4, images[:16]), ptq.mse, products, {"lut": 50}, WIDTHS)
+        Search(network, Request(4, 4, images[:16]), ptq.mse, products, WIDTHS).within({"lut": 50})
 
 
 @pytest.mark.parametrize(
@@ -259,4 +259,4 @@ def test_networks_without_inner_layers_are_reported():
     """Two layers are the first and the last."""
     network = of_module(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.rand(1, 4))
     with pytest.raises(InputError, match="needs a layer between the first and the last, not 2 layer"):
-        allocate(network, Request(4, 4, torch.rand(8, 4)), ptq.mse, products, {"lut": 1.0}, WIDTHS)
+        Search(network, Request(4, 4, torch.rand(8, 4)), ptq.mse, products, WIDTHS).within({"lut": 1.0})
