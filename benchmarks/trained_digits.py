@@ -21,6 +21,7 @@ from gatewright.quant.methods import METHODS
 from gatewright.quant.network import of_module
 from gatewright.quant.request import Request
 from gatewright.quant.training import accuracy
+from marked import replace
 from trained_nets import digits, residual_net, trained
 
 CASES = (("lsq", 3), ("n2uq", 3), ("lsq", 2), ("n2uq", 2), ("n2uq", 1), ("ste-bnn", 1), ("fda-bnn", 1),
@@ -28,7 +29,6 @@ CASES = (("lsq", 3), ("n2uq", 3), ("lsq", 2), ("n2uq", 2), ("n2uq", 1), ("ste-bn
 FLOAT_EPOCHS = 30
 # Few channels: with 8 all methods of 2 bits are right on 99 %.
 WIDTH = 4
-BEGIN, END = "<!-- trained_digits.py -->", "<!-- end -->"
 
 
 def measured(seed: int, epochs: int, work: Path) -> dict[str, float]:
@@ -90,9 +90,7 @@ def main() -> None:
     text = table([measured(seed + 1, options.epochs, options.work) for seed in range(options.seeds)])
     print(text)
     if options.page:
-        page = options.page.read_text()
-        head, _, rest = page.partition(BEGIN)
-        options.page.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        replace(options.page, "trained_digits.py", text)
 
 
 if __name__ == "__main__":

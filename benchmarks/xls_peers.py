@@ -36,9 +36,9 @@ from gatewright.sim.xls import XlsFunction
 sys.path.insert(0, str(Path(__file__).parent))
 import fpga_peers
 from fpga_peers_tools import networks, ours
+from marked import replace
 
 PAGE = Path(__file__).parents[1] / "docs" / "xls.md"
-BEGIN, END = "<!-- benchmarks/xls_peers.py -->\n", "<!-- end -->\n"
 FAMILY = "ecp5"
 DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6")
 _ASKED_MHZ = 100.0
@@ -164,9 +164,7 @@ def main() -> int:
             rows.append(routed(title, make, work / name))
             print(rows[-1], flush=True)
     if options.write:
-        text = PAGE.read_text()
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(head + BEGIN + "\n" + table(rows) + "\n" + END + tail)
+        replace(PAGE, "benchmarks/xls_peers.py", table(rows))
     return int(any(row.equal != row.frames for row in rows))
 
 
